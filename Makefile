@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make` prints what it can do. Everything lands in .venv and build; nothing else is touched, except Debian packages that
+# `make test` needs, and only where apt-get and the rights for it are there.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONUNBUFFERED = 1
+# Chromium, mosquitto: what the tests start and no Python package brings.
+DEBIAN_PACKAGES := mosquitto chromium
+
+.PHONY: help demo test check bench torture firmware lock clean
+
+help: ## Print these targets
+	@echo "Kiezbox: make TARGET"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+# One lock file for running, one for developing. Both hold names, versions and hashes, so a changed package is refused.
+$(VENV)/run.stamp: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Kiezbox needs Python 3.11 to 3.13, but $(PYTHON) is {v.major}.{v.minor}. Name another one: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || { echo "Setting up $(VENV) (once, about a minute) ..."; \
+	  $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing. On Debian: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock $(VENV)/run.stamp
+	@echo "Adding what the tests need to $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.PHONY: debian
+debian:
+	@missing=; for package in $(DEBIAN_PACKAGES); do \
+	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then \
+	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    echo "Installing Debian packages:$$missing"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	  else echo "The tests need these Debian packages:$$missing. Install them: sudo apt-get install$$missing" >&2; exit 1; fi; fi
+
+demo: $(VENV)/run.stamp ## One call for help crosses a blackout (KEEP=1 leaves it running, CITY_MQTT=mqtt://host:port uses your broker)
+	@$(BIN)/kiezbox demo $(if $(KEEP),--keep) $(if $(CITY_MQTT),--city-mqtt '$(CITY_MQTT)')
+
+check: $(VENV)/dev.stamp ## Style, types and import rules, without running anything
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/mypy
+
+test: $(VENV)/dev.stamp debian check ## Every test: both interpreters, real broker, real browser
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/dev.stamp debian ## Measure, beside what a city would install instead: build/bench/*.json
+	@$(BIN)/python -m bench
+
+torture: $(VENV)/dev.stamp debian ## The long runs: power cuts, crashes, mutated frames (hours)
+	@KIEZBOX_LONG=1 $(BIN)/python -m pytest --timeout=0 -m 'not browser' $(PYTEST_ARGS)
+
+firmware: $(VENV)/run.stamp ## Compile the firmware for the board into build/firmware and report its size
+	@$(BIN)/kiezbox sim firmware
+
+lock: ## Choose new versions of every package and write both lock files (needs uv)
+	@uv pip compile pyproject.toml --extra simulator --group run-build --universal --python-version 3.11 --upgrade --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+	@uv pip compile pyproject.toml --extra simulator --group run-build --group dev --constraint requirements.lock --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements-dev.lock
+
+clean: ## Remove build and .venv
+	@rm -rf build $(VENV)
