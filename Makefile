@@ -49,6 +49,7 @@ check: $(VENV)/dev.stamp ## Style, types and import rules, without running anyth
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mypy
+	@$(BIN)/python -m tools.firmware_types
 
 test: $(VENV)/dev.stamp debian check ## Every test: both interpreters, real broker, real browser
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
