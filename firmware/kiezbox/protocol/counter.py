@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A message counter that never repeats, not even over a power cut: numbers are used only from a block that flash holds.
+
+1. `saved` is the end of the last block written to flash; numbers below it may have been used before the power went.
+2. A number is given out only below a limit that was confirmed as written.
+3. A new block is asked for when half of the present one is used, so that no message waits for flash.
+4. After the last number (2^32 - 1) there is none: the box needs a new root key.
+
+Not here: writing flash. Called by box_endpoint.py (messages up) and gateway_endpoint.py (messages down).
+"""
+
+BLOCK = 64
+"""Numbers reserved with one write. A power cut wastes at most twice as many."""
+
+COUNTER_LAST = 0xFFFFFFFF
+
+
+class CounterExhausted(Exception):  # noqa: N818 - the name says what is the matter
+    """No number may be used now: the next block is not yet on flash, or the very last was used."""
+
+
+class ReservedCounter:
+    """Numbers 1, 2, 3 ... in blocks."""
+
+    __slots__ = ("_asked", "_limit", "_next", "block")
+
+    def __init__(self, saved: int = 0, block: int = BLOCK) -> None:
+        """`saved`: the last number reported as persisted, 0 on a new box."""
+        if not 0 <= saved <= COUNTER_LAST + 1:
+            raise ValueError("the saved counter is out of range")
+        self.block = block
+        self._next = saved if saved else 1
+        self._limit = self._next
+        self._asked = 0
+
+    def take(self) -> int:
+        """The next number. Raises CounterExhausted."""
+        if self._next >= self._limit:
+            raise CounterExhausted("no reserved counter left")
+        number = self._next
+        self._next = number + 1
+        return number
+
+    def available(self) -> int:
+        """How many numbers may be taken now."""
+        return self._limit - self._next
+
+    def wanted(self) -> int:
+        """What has to be written to flash now as the new reservation, 0 if nothing. Says each value once."""
+        if self._asked or self._limit > COUNTER_LAST or self.available() > self.block // 2:
+            return 0
+        self._asked = min(self._limit + self.block, COUNTER_LAST + 1)
+        return self._asked
+
+    def persisted(self, value: int) -> None:
+        """Flash holds `value`. A value that was not asked for changes nothing."""
+        if value == self._asked and value > self._limit:
+            self._limit = value
+            self._asked = 0
+
+    def ask_again(self) -> None:
+        """Writing failed: `wanted` says it once more."""
+        self._asked = 0
