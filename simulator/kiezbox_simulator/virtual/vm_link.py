@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One MicroPython process in lock-step: start it, hand it a moment and what happened, take back what it wants and
+until when it sleeps.
+
+The other end and the record format are in `vm/virtual_link.py`. `wake` and `collect` are two calls, so that several
+processes can think at once on several cores; the order of `collect` is the caller's, so the result does not depend
+on who is faster.
+
+The process sees nothing of this machine: a fixed environment, its own folder with links to the firmware as working
+directory, so that all names have the same length everywhere (they lie on its heap), and no address randomisation
+(its garbage collector is conservative: a random word on the stack could keep an object alive, and the free heap goes
+out in health messages).
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+SLEEP, TRANSMIT, LOG, SEND, CLOSE, RESET, CONSUMERS, NOTE = range(8)
+RECEIVED, SENT, BUSY, OPEN, DATA, HANGUP, SENSORS, CUT, CLOCK, FAULT = range(32, 42)
+FOREVER = 0xFFFF_FFFF_FFFF_FFFF
+NO_VALUE = -0x8000_0000
+
+TURN_TIMEOUT_S = 120.0
+"""Wall time after which a box that does not end its turn counts as hung."""
+
+_ADDR_NO_RANDOMIZE = 0x0040000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class VmError(Exception):
+    """The process ended or hung without saying so; the message holds the end of what it printed."""
+
+
+def record(kind: int, payload: bytes = b"") -> bytes:
+    """One record as it travels."""
+    return struct.pack("<BH", kind, len(payload)) + payload
+
+
+def _without_randomisation() -> None:
+    _libc.personality(_ADDR_NO_RANDOMIZE)
+
+
+class VmProcess:
+    """A MicroPython process that runs the module `program` with `arguments`, in `folder`."""
+
+    def __init__(
+        self, folder: Path, program: str, arguments: list[str], micropython_path: str, heap_kib: int = 128
+    ) -> None:
+        self.console = folder / "console.txt"
+        ours, theirs = socket.socketpair()
+        ours.settimeout(TURN_TIMEOUT_S)
+        # -m: for a file, its absolute folder would lie on the heap.
+        command = [
+            str(Path(sys.executable).parent / "micropython"),
+            "-X",
+            f"heapsize={heap_kib}k",
+            "-m",
+            program,
+            *arguments,
+        ]
+        with self.console.open("ab") as console, theirs:
+            self.process = subprocess.Popen(
+                command,
+                cwd=folder,
+                stdin=theirs.fileno(),
+                stdout=console,
+                stderr=console,
+                env={"MICROPYPATH": micropython_path, "HOME": "/", "PATH": "/usr/bin:/bin"},
+                preexec_fn=_without_randomisation if sys.platform == "linux" else None,
+            )
+        self._socket = ours
+        self.reset_reason: str | None = None
+
+    def wake(self, now_ms: int, records: bytes) -> None:
+        """Begin its turn at this moment with these records, one behind the other."""
+        try:
+            self._socket.sendall(struct.pack("<IQ", 8 + len(records), now_ms) + records)
+        except OSError as error:
+            raise self._failure("has ended") from error
+
+    def collect(self) -> tuple[int | None, list[tuple[int, bytes]]]:
+        """Wait for the end of its turn: until when it sleeps (ms, None for ever) and its records (kind, payload).
+
+        After a reset the time is None and `reset_reason` set. Raises VmError if it hangs or ends without a word.
+        """
+        try:
+            head = self._read(4)
+            body = self._read(struct.unpack("<I", head)[0])
+        except TimeoutError as error:
+            raise self._failure(f"did not end its turn in {TURN_TIMEOUT_S:.0f} s") from error
+        records = []
+        at, wake_ms = 0, None
+        while at < len(body):
+            kind, length = struct.unpack_from("<BH", body, at)
+            at += 3 + length
+            payload = body[at - length : at]
+            if kind == SLEEP:
+                (value,) = struct.unpack("<Q", payload)
+                wake_ms = None if value == FOREVER else value
+            elif kind == RESET:
+                self.reset_reason = payload.decode()
+            else:
+                records.append((kind, payload))
+        return wake_ms, records
+
+    def kill(self) -> None:
+        """Take its power away between two instants."""
+        self._socket.close()
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def printed(self) -> str:
+        """The end of what it printed, tracebacks included."""
+        return self.console.read_bytes()[-2000:].decode(errors="replace").strip() if self.console.exists() else ""
+
+    def _read(self, length: int) -> bytes:
+        data = self._socket.recv(length)
+        while len(data) < length:
+            more = self._socket.recv(length - len(data)) if data or length == 0 else b""
+            if not more:
+                raise self._failure("has ended")
+            data += more
+        return data
+
+    def _failure(self, what: str) -> VmError:
+        return VmError(f"The box in {self.console.parent.name} {what}. {self.printed()}")

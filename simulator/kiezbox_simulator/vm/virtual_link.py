@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The box's end of the lock-step: one stream to the simulator, on file descriptor 0, and the virtual clock it keeps.
+
+A turn of the box ends with `suspend`: everything it wants done goes out with the time it wants to wake, then it
+reads what happened. Nothing else makes time pass. Little endian.
+
+    box -> simulator   length u32, then records (type u8, length u16, payload) ..., the last one SLEEP (wake_ms u64,
+                       FOREVER for none)
+    simulator -> box   length u32, now_ms u64, then records of the same form
+
+Record types are below; `kiezbox_simulator/virtual/vm_link.py` is the other end. Not here: what the records mean to a
+port.
+"""
+
+import struct
+
+SLEEP = 0  # wake_ms u64
+TRANSMIT = 1  # frame
+LOG = 2  # text
+SEND = 3  # connection u16, bytes
+CLOSE = 4  # connection u16
+RESET = 5  # reason text; the process ends
+CONSUMERS = 6  # bit mask u16 of what is switched on
+NOTE = 7  # name, '=', value: what a test or the referee wants to know
+
+RECEIVED = 32  # rssi_dbm i16, snr quarter dB i8, frame
+SENT = 33
+BUSY = 34
+OPEN = 35  # connection u16, port u16, client address text
+DATA = 36  # connection u16, bytes
+HANGUP = 37  # connection u16
+SENSORS = 38  # index u8, value i32 (NO_VALUE = the sensor is silent), repeated
+CUT = 39  # block operations u32 until the power fails, bytes of the last one that still arrive u16
+CLOCK = 40  # unix_s u32 of the battery-backed clock, quality u8
+FAULT = 41  # name text
+
+FOREVER = 0xFFFF_FFFF_FFFF_FFFF
+NO_VALUE = -0x8000_0000
+
+
+class Link:
+    """`handlers` maps a record type to a function of its payload; a record nobody handles is an error."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.now_ms = 0
+        self.boot_ms = 0
+        self.handlers = {}
+        self._out = bytearray(4)
+        self._head = bytearray(12)
+
+    def put(self, kind, payload=b""):
+        """Something for the simulator, sent with the next suspension. At most 65,535 bytes (ValueError)."""
+        if len(payload) > 65535:
+            raise ValueError("record too long")
+        self._out += struct.pack("<BH", kind, len(payload))
+        self._out += payload
+
+    def suspend(self, wake_ms):
+        """End the turn; return when the simulator says what time it is and what came in."""
+        self.put(SLEEP, struct.pack("<Q", FOREVER if wake_ms is None else wake_ms))
+        out = self._out
+        struct.pack_into("<I", out, 0, len(out) - 4)
+        self.stream.write(out)
+        self._out = bytearray(4)
+        head = self._head
+        if self.stream.readinto(head) != 12:
+            raise SystemExit  # The simulator has ended.
+        length, now_ms = struct.unpack("<IQ", head)
+        self.now_ms = now_ms
+        length -= 8
+        if length:
+            self._dispatch(self.stream.read(length))
+
+    def reset(self, reason):
+        """Tell the simulator that this box restarts now, and end the process."""
+        self.put(RESET, reason.encode())
+        self.put(SLEEP, struct.pack("<Q", FOREVER))
+        struct.pack_into("<I", self._out, 0, len(self._out) - 4)
+        self.stream.write(self._out)
+        raise SystemExit
+
+    def _dispatch(self, records):
+        at = 0
+        while at < len(records):
+            kind, length = struct.unpack_from("<BH", records, at)
+            at += 3 + length
+            self.handlers[kind](records[at - length : at])
+
+
+link = Link(open(0, "r+b"))
