@@ -1,0 +1,374 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One box's end of the Kiezbox protocol: its messages out, the gateway's receipts and commands in.
+
+1. A message goes out under a counter that flash has reserved. An emergency, an exercise and a button press stay in custody
+   until a receipt of stage 2 or more, or until they are cancelled; all others are sent a few times.
+2. A receipt counts only with this box's own tag; it can be heard twice or late.
+3. A command to this box, or a signed broadcast, is proven first, then checked for freshness, then decoded. Whatever fails
+   is counted by reason and changes nothing.
+4. A fresh command is remembered before it is acted upon: Persist comes with or before the event.
+5. A command heard again is answered again and not acted upon again.
+
+Not here: the mesh (box_node.py joins both), flash, what a mode does. Signed broadcasts: broadcast_inbox.py.
+"""
+
+from kiezbox.protocol import envelope, events, messages, priority, receipt
+from kiezbox.protocol.box_keys import BoxKeys
+from kiezbox.protocol.broadcast_inbox import BroadcastInbox
+from kiezbox.protocol.counter import CounterExhausted, ReservedCounter
+from kiezbox.protocol.custody import Custody, Outgoing
+from kiezbox.protocol.envelope import Envelope, EnvelopeError
+from kiezbox.protocol.fragment import Assembler, split
+from kiezbox.protocol.messages import MessageError
+from kiezbox.protocol.random_bits import RandomBits
+from kiezbox.protocol.replay import NEW, SEEN, ReplayWindow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from kiezbox.protocol.messages import Message
+
+RECEIVED = 0
+APPLIED = 1
+REFUSED = 2
+EXPIRED = 3
+INCOMPLETE = 4
+SUPERSEDED = 5
+"""Results of a command, as sent in a command result."""
+
+SCOPE_ALL = 0
+SCOPE_DISTRICT = 1
+SCOPE_BOX = 2
+
+RESULT_SPREAD_MS = 30_000
+"""Boxes answer a broadcast command within this time, each at its own moment."""
+
+INCOMPLETE_PAUSE_MS = 8_000
+"""Wait this long for the other fragments of a command before asking for them."""
+
+RESULTS_KEPT = 8
+WINDOW = 64
+BACKWARDS_MAX_S = 60
+"""A time of equal quality may set the clock back by this much at most."""
+
+_CUSTODY = (envelope.EMERGENCY, envelope.EXERCISE, envelope.BUTTON)
+_PRIORITIES = {
+    envelope.EMERGENCY: priority.OWN_EMERGENCY,
+    envelope.BUTTON: priority.OWN_EMERGENCY,
+    envelope.EXERCISE: priority.COMMAND,
+    envelope.COMMAND_RESULT: priority.COMMAND,
+    envelope.QUERY: priority.STRANGER,
+}
+_QUERY_ATTEMPTS = 3
+_PART_MAX = envelope.PAYLOAD_LENGTH_MAX - envelope.UPLINK_OVERHEAD
+
+
+class BoxEndpoint:
+    """See the rules above. `counters` counts by reason what was refused or dropped."""
+
+    def __init__(
+        self,
+        node_num: int,
+        root_key: bytes,
+        district_public_keys: "dict[int, bytes]",
+        entropy: bytes,
+        saved: "dict[str, Any]",
+        district: "str | None" = None,
+    ) -> None:
+        """`saved`: what was persisted before, by name. district: this box's; None leaves district scopes to the owner.
+
+        Raises ValueError if a key has the wrong length.
+        """
+        self.node_num = node_num
+        self.district = district
+        self.counters: dict[str, int] = {}
+        self._keys = [BoxKeys(bytes(saved.get("root_key") or root_key))]
+        self._random = RandomBits(entropy, b"box endpoint")
+        self._counter = ReservedCounter(saved.get("counter_reserved") or 0)
+        self.custody = Custody(self._random)
+        self._down = ReplayWindow(WINDOW, saved.get("down_counter") or 0, -1)
+        self._assembler = Assembler(2, messages.BODY_LENGTH_MAX + 256, 600_000)
+        self._inbox = BroadcastInbox(district_public_keys, saved)
+        self._persist: list[events.Persist] = []
+        self._results: list[list[Any]] = []
+        self._mode_epoch: int = saved.get("mode_epoch") or 0
+        self._wall_s = 0
+        self._wall_quality = 0
+        self._wall_at_ms = 0
+
+    # Up
+
+    def take_counter(self) -> int:
+        """A counter to store a message under before it is sent. Raises CounterExhausted until flash reserved a block."""
+        return self._counter.take()
+
+    def send(self, kind: str, message: "Message", now_ms: int, counter: "int | None" = None) -> int:
+        """Put a message on its way; returns its counter. An old counter sends the same message again.
+
+        Raises MessageError, CounterExhausted, CustodyFull; then nothing changed.
+        """
+        number = envelope.KINDS.get(kind, 0)
+        if not 0 < number < envelope.RECEIPT:
+            raise MessageError("unknown_kind", kind)
+        body = messages.encode(number, message)
+        if counter is None:
+            counter = self._counter.take()
+        attempts_max = 0 if number in _CUSTODY else _QUERY_ATTEMPTS if number == envelope.QUERY else 1
+        rank = _PRIORITIES.get(number, priority.READING)
+        if number not in envelope.IN_THE_CLEAR:
+            body = envelope.seal(self._keys[0], self.node_num, number, counter, body)
+        self.custody.hold(Outgoing(number, counter, rank, split(body, _PART_MAX), attempts_max), now_ms)
+        return counter
+
+    def resume(self, kind: str, message: "Message", counter: int, stage: int, now_ms: int) -> bool:
+        """After a reboot: take a stored message into custody again unless a gateway has it. True if it is sent again."""
+        if stage >= receipt.GATEWAY:
+            return False
+        self.send(kind, message, now_ms, counter)
+        return True
+
+    def cancel(self, counter: int) -> bool:
+        """Stop repeating a message. True if it was being repeated."""
+        return self.custody.settle(counter) is not None
+
+    def conclude(self, counter: int, result: int, detail: str, now_ms: int) -> None:
+        """Tell the gateway what became of its command `counter`: APPLIED, REFUSED (detail: the key at fault) ..."""
+        for entry in self._results:
+            if entry[0] == counter:
+                entry[2] = result
+                entry[3] = detail
+                entry[5] = now_ms
+                return
+        self.counters["result_forgotten"] = self.counters.get("result_forgotten", 0) + 1
+
+    def set_clock(self, time_s: int, quality: int, now_ms: int) -> None:
+        """What the box's clock says now and how good that is (0 none, 1 fair, 2 good); beacons are judged against it."""
+        self._wall_s = time_s
+        self._wall_quality = quality
+        self._wall_at_ms = now_ms
+
+    # Down
+
+    def receive(self, payload: bytes, now_ms: int) -> "list[Any]":
+        """Events that a payload from the private port caused; none for one that is not for this box or not proven."""
+        try:
+            received = Envelope(payload)
+            if received.scheme == envelope.RECEIPTS:
+                return self._receive_receipts(received, now_ms)
+            if received.scheme == envelope.DOWNLINK and received.box == self.node_num:
+                return self._receive_command(received, now_ms)
+            if received.scheme == envelope.BROADCAST:
+                return self._receive_broadcast(received, now_ms)
+        except (EnvelopeError, MessageError) as error:
+            self._count(error.reason)
+        return []
+
+    def _receive_receipts(self, received: Envelope, now_ms: int) -> "list[Any]":
+        found: list[Any] = []
+        for items in receipt.own_items(self._keys, self.node_num, received.body):
+            for item in receipt.decode_items(items):
+                if item[0] == "stage":
+                    if item[2] >= receipt.GATEWAY:
+                        self.custody.settle(item[1])
+                    found.append(events.StageChanged(item[1], item[2], 0, "", ""))
+                elif item[0] == "fragments":
+                    self.custody.repair(item[1], item[2], now_ms)
+                else:
+                    held = item[1]
+                    found.append(events.ReadingsAcknowledged(held.upto, events.Gaps(held), held))
+        return found
+
+    def _receive_command(self, received: Envelope, now_ms: int) -> "list[Any]":
+        for keys in self._keys:
+            if envelope.authentic(keys, self.node_num, received):
+                break
+        else:
+            raise EnvelopeError("false_tag")
+        counter = received.counter
+        freshness = self._down.judge(counter)
+        if freshness != NEW:
+            self._count("command_repeated" if freshness == SEEN else "command_too_old")
+            self._answer_again(counter, now_ms)
+            return []
+        try:
+            body = self._assembler.add(counter, received.index, received.count, received.body, now_ms)
+        except ValueError:
+            raise EnvelopeError("fragment_mismatch")
+        if body is None:
+            held = self._assembler.held(counter)
+            self._note_result(counter, received.kind, INCOMPLETE, now_ms + INCOMPLETE_PAUSE_MS, held)
+            return []
+        body = envelope.seal(keys, self.node_num, received.kind, counter, body)
+        message = messages.decode(received.kind, body)
+        self._down.mark(counter)
+        self._persist.append(events.Persist("down_counter", self._down.highest))
+        if keys is not self._keys[0]:
+            # Only one key is in use for sending; a command under the other one is still proven.
+            self._count("command_under_other_key")
+        elif len(self._keys) > 1:
+            del self._keys[1:]
+        return self._act(received.kind, message, counter, now_ms, 1)
+
+    def _receive_broadcast(self, received: Envelope, now_ms: int) -> "list[Any]":
+        inbox = self._inbox
+        body = inbox.receive(received, now_ms)
+        if body is None:
+            if inbox.repeated:
+                self._answer_again(received.counter, now_ms)
+            return []
+        message = messages.decode(received.kind, body)
+        self._persist.append(inbox.accept(received))
+        return self._act(received.kind, message, received.counter, now_ms, RESULT_SPREAD_MS)
+
+    def _act(self, kind: int, message: "Message", counter: int, now_ms: int, spread_ms: int) -> "list[Any]":
+        due_ms = now_ms + self._random.below(spread_ms)
+        if kind == envelope.MODE:
+            return self._act_on_mode(message, counter, due_ms, now_ms)
+        if kind == envelope.TIME:
+            if not self._is_better(message, now_ms):
+                raise MessageError("time_not_better")
+            return [events.TimeReceived(message)]
+        if kind == envelope.BULLETIN:
+            return [events.BulletinReceived(message)]
+        if kind == envelope.MANIFEST:
+            return [events.ManifestReceived(message)]
+        self._note_result(counter, kind, RECEIVED, due_ms, 0)
+        if kind == envelope.CONFIGURATION:
+            return [events.ConfigurationReceived(message, counter)]
+        refers_to = message.get("refers_to") or 0
+        if not refers_to:
+            self._settle_queries()
+            return [events.ReplyReceived(message)]
+        stage = message.get("stage") or 0
+        if stage >= receipt.GATEWAY:
+            self.custody.settle(refers_to)
+        return [
+            events.StageChanged(
+                refers_to, stage, message.get("time_s") or 0, message.get("station") or "", message.get("text") or ""
+            )
+        ]
+
+    def _act_on_mode(self, message: "Message", counter: int, due_ms: int, now_ms: int) -> "list[Any]":
+        scope = message.get("scope") or 0
+        if (scope == SCOPE_BOX and message.get("box") != self.node_num) or (
+            scope == SCOPE_DISTRICT and self.district is not None and message.get("district") != self.district
+        ):
+            return []
+        epoch = message.get("epoch") or 0
+        expires_s = message.get("expires_s") or 0
+        if epoch <= self._mode_epoch:
+            self._note_result(counter, envelope.MODE, SUPERSEDED, due_ms, 0)
+            return []
+        if expires_s and self._wall_quality and self._now_s(now_ms) >= expires_s:
+            self._note_result(counter, envelope.MODE, EXPIRED, due_ms, 0)
+            return []
+        self._mode_epoch = epoch
+        self._persist.append(events.Persist("mode_epoch", epoch))
+        self._note_result(counter, envelope.MODE, APPLIED, due_ms, 0)
+        return [events.ModeCommanded(message)]
+
+    def _is_better(self, message: "Message", now_ms: int) -> bool:
+        quality = message.get("quality") or 0
+        time_s = message.get("time_s") or 0
+        if not quality or not time_s or quality < self._wall_quality:
+            return False
+        return quality > self._wall_quality or time_s >= self._now_s(now_ms) - BACKWARDS_MAX_S
+
+    def _now_s(self, now_ms: int) -> int:
+        return self._wall_s + (now_ms - self._wall_at_ms) // 1000
+
+    def _settle_queries(self) -> None:
+        for message in list(self.custody.messages):
+            if message.kind == envelope.QUERY:
+                self.custody.settle(message.counter)
+
+    # Results: [counter, kind, result, detail, fragments held, due_ms or None once sent]
+
+    def _note_result(self, counter: int, kind: int, result: int, due_ms: int, held: int) -> None:
+        for entry in self._results:
+            if entry[0] == counter:
+                entry[2:] = [result, "", held, due_ms]
+                return
+        if len(self._results) >= RESULTS_KEPT:
+            del self._results[0]
+        self._results.append([counter, kind, result, "", held, due_ms])
+
+    def _answer_again(self, counter: int, now_ms: int) -> None:
+        for entry in self._results:
+            if entry[0] == counter and entry[5] is None:
+                entry[5] = now_ms + self._random.below(RESULT_SPREAD_MS)
+
+    def _send_results(self, now_ms: int) -> None:
+        for entry in self._results:
+            if entry[5] is not None and entry[5] <= now_ms:
+                entry[5] = None
+                result = {"refers_to": entry[0], "kind": entry[1], "result": entry[2], "mode_epoch": self._mode_epoch}
+                if entry[3]:
+                    result["detail"] = entry[3]
+                if entry[2] == INCOMPLETE:
+                    result["fragments"] = entry[4]
+                try:
+                    self.send("command_result", result, now_ms)
+                except (CounterExhausted, ValueError):
+                    self._count("result_not_sent")
+
+    # Driving
+
+    def poll(self, now_ms: int, room: bool = True) -> "list[Any]":
+        """Persist and Send actions that are due. room: whether the air can take another message now."""
+        actions: list[Any] = self._persist
+        self._persist = []
+        wanted = self._counter.wanted()
+        if wanted:
+            actions.append(events.Persist("counter_reserved", wanted))
+        self._send_results(now_ms)
+        if not room:
+            return actions
+        message = self.custody.due(now_ms)
+        if message:
+            for index in range(len(message.parts)):
+                if message.wanted >> index & 1:
+                    payload = envelope.encode_uplink(
+                        self._keys[0],
+                        self.node_num,
+                        message.kind,
+                        message.counter,
+                        index,
+                        len(message.parts),
+                        message.parts[index],
+                    )
+                    actions.append(events.Send(payload, message.priority, message.counter))
+        return actions
+
+    def next_wakeup_ms(self, now_ms: int) -> "int | None":
+        """When `poll` has something to do; None if only a received payload can bring work."""
+        if self._persist:
+            return now_ms
+        due_ms = self.custody.next_due_ms()
+        for entry in self._results:
+            if entry[5] is not None and (due_ms is None or entry[5] < due_ms):
+                due_ms = entry[5]
+        return due_ms
+
+    def persisted(self, name: str, value: object) -> None:
+        """Flash holds `value` under `name`."""
+        if name == "counter_reserved" and isinstance(value, int):
+            self._counter.persisted(value)
+
+    def rotate_root_key(self, root_key: bytes) -> None:
+        """Use a new root key for sending from now on; commands under the old one are accepted until the first under the new.
+
+        The owner persists "root_key" first. Raises ValueError if it has not 32 bytes.
+        """
+        keys = BoxKeys(root_key)
+        for message in self.custody.messages:
+            if message.kind not in envelope.IN_THE_CLEAR:
+                body = b"".join(message.parts)
+                for seal_keys in (self._keys[0], keys):
+                    body = envelope.seal(seal_keys, self.node_num, message.kind, message.counter, body)
+                message.parts = split(body, _PART_MAX)
+        self._keys = [keys, self._keys[0]]
+
+    def _count(self, reason: str) -> None:
+        self.counters[reason] = self.counters.get(reason, 0) + 1

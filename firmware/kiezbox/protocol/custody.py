@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a box still has to send, and what it keeps sending until somebody has it.
+
+1. Every message leaves as one or more fragments under one counter; a repetition carries the same counter and bytes.
+2. A message in custody has no last attempt: it is repeated with growing pauses until a receipt settles it or a person cancels.
+3. Other messages have a number of attempts and then are gone; the box's outbox on flash decides about sending them again.
+4. After a gateway said which fragments it holds, the next attempt carries only the others.
+5. If there is no room, the least important message that is not in custody gives way and is counted; custody is never given up.
+
+Not here: flash (the box's outbox), the air (MeshNode). Called by box_endpoint.py.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kiezbox.protocol.random_bits import RandomBits
+
+FIRST_PAUSE_MS = 10_000
+LONGEST_PAUSE_MS = 900_000
+MESSAGES_MAX = 16
+REPAIR_PAUSE_MS = 400
+
+
+class CustodyFull(Exception):  # noqa: N818 - the name says what is the matter
+    """Every place is taken by a message that may not be given up. Keep the new one on flash and resume it later."""
+
+
+class Outgoing:
+    """One message on its way: `parts` are its fragments' bodies, `wanted` the bit field of those to send next."""
+
+    __slots__ = ("attempt", "attempts_max", "counter", "due_ms", "kind", "parts", "priority", "wanted")
+
+    def __init__(self, kind: int, counter: int, priority: int, parts: "list[bytes]", attempts_max: int) -> None:
+        self.kind = kind
+        self.counter = counter
+        self.priority = priority
+        self.parts = parts
+        self.attempts_max = attempts_max
+        self.attempt = 0
+        self.due_ms = 0
+        self.wanted = (1 << len(parts)) - 1
+
+
+class Custody:
+    """The messages on their way. `attempts_max` 0 means custody."""
+
+    __slots__ = ("_random", "dropped", "messages")
+
+    def __init__(self, random: "RandomBits") -> None:
+        self._random = random
+        self.messages: list[Outgoing] = []
+        self.dropped = 0
+
+    def hold(self, message: Outgoing, now_ms: int) -> None:
+        """Take a message over; it is due at once. One with the same counter is replaced. Raises CustodyFull."""
+        self.settle(message.counter)
+        if len(self.messages) >= MESSAGES_MAX:
+            self._give_way(message)
+        message.due_ms = now_ms
+        self.messages.append(message)
+
+    def settle(self, counter: int) -> "Outgoing | None":
+        """Stop sending the message with this counter; returns it, if it was here."""
+        message = self.find(counter)
+        if message:
+            self.messages.remove(message)
+        return message
+
+    def find(self, counter: int) -> "Outgoing | None":
+        """The message with this counter."""
+        for message in self.messages:
+            if message.counter == counter:
+                return message
+        return None
+
+    def due(self, now_ms: int) -> "Outgoing | None":
+        """The most important message whose time has come; its next attempt is planned. None if there is none."""
+        found = None
+        for message in self.messages:
+            if message.due_ms <= now_ms and (
+                found is None
+                or (message.priority, message.attempt, message.counter)
+                < (found.priority, found.attempt, found.counter)
+            ):
+                found = message
+        if found is None:
+            return None
+        found.attempt += 1
+        if found.attempts_max and found.attempt >= found.attempts_max:
+            self.messages.remove(found)
+        pause_ms = min(FIRST_PAUSE_MS << min(found.attempt - 1, 8), LONGEST_PAUSE_MS)
+        # A quarter more or less, so that two boxes that collided once do not collide for ever.
+        found.due_ms = now_ms + pause_ms - pause_ms // 4 + self._random.below(pause_ms // 2)
+        return found
+
+    def repair(self, counter: int, held: int, now_ms: int) -> bool:
+        """A gateway holds the fragments `held` of a message: send the others soon, and only those."""
+        message = self.find(counter)
+        if message is None:
+            return False
+        everything = (1 << len(message.parts)) - 1
+        missing = everything & ~held
+        if not missing:
+            return False
+        message.wanted = missing
+        message.due_ms = min(message.due_ms, now_ms + REPAIR_PAUSE_MS + self._random.below(REPAIR_PAUSE_MS))
+        return True
+
+    def next_due_ms(self) -> "int | None":
+        """When the next message is due."""
+        if not self.messages:
+            return None
+        return min(message.due_ms for message in self.messages)
+
+    def _give_way(self, newcomer: Outgoing) -> None:
+        weakest = newcomer if newcomer.attempts_max else None
+        for message in self.messages:
+            if message.attempts_max and (weakest is None or message.priority >= weakest.priority):
+                weakest = message
+        if weakest is None or weakest is newcomer:
+            raise CustodyFull("no room for one more message")
+        self.messages.remove(weakest)
+        self.dropped += 1

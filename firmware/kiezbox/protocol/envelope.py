@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The envelope of every Kiezbox message: who, which kind, which number, which fragment, and the proof.
+
+It is the payload of a Meshtastic Data packet on the private port 256 and stands in the clear under the channel key, so
+that a relay can tell an emergency from a reading without any secret. Lengths and order of all fields: docs/wire-format.md.
+
+Not here: what a body means (messages.py), which counter is fresh (replay.py), collecting fragments (fragment.py), the
+list of receipts inside scheme 3 (receipt.py). Called by both endpoints; `clear_kind` by whoever only relays.
+"""
+
+from kiezbox.protocol import box_keys
+from kiezbox.protocol.aes_ctr import ctr_crypt
+from kiezbox.protocol.hkdf import same
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kiezbox.protocol.box_keys import BoxKeys
+
+PORTNUM = 256
+PAYLOAD_LENGTH_MAX = 231
+TAG_LENGTH = 8
+SIGNATURE_LENGTH = 64
+VERSION = 1
+
+UPLINK = 1
+UPLINK_SEALED = 2
+RECEIPTS = 3
+DOWNLINK = 4
+BROADCAST = 5
+
+READING = 1
+HEALTH = 2
+EMERGENCY = 3
+EXERCISE = 4
+BUTTON = 5
+QUERY = 6
+COMMAND_RESULT = 7
+RECEIPT = 16
+REPLY = 17
+MODE = 18
+BULLETIN = 19
+CONFIGURATION = 20
+TIME = 21
+MANIFEST = 22
+
+KIND_NAMES = {
+    READING: "reading",
+    HEALTH: "health",
+    EMERGENCY: "emergency",
+    EXERCISE: "exercise",
+    BUTTON: "button",
+    QUERY: "query",
+    COMMAND_RESULT: "command_result",
+    RECEIPT: "receipt",
+    REPLY: "reply",
+    MODE: "mode",
+    BULLETIN: "bulletin",
+    CONFIGURATION: "configuration",
+    TIME: "time",
+    MANIFEST: "manifest",
+}
+KINDS = {name: kind for kind, name in KIND_NAMES.items()}
+
+PURPOSES = {
+    READING: box_keys.UP_TELEMETRY,
+    HEALTH: box_keys.UP_TELEMETRY,
+    EMERGENCY: box_keys.UP_EMERGENCY,
+    EXERCISE: box_keys.UP_EXERCISE,
+    BUTTON: box_keys.UP_BUTTON,
+    QUERY: box_keys.UP_QUERY,
+    COMMAND_RESULT: box_keys.UP_RESULT,
+    RECEIPT: box_keys.DOWN_RECEIPT,
+}
+"""Kinds from 17 on, addressed to one box, share down/command."""
+
+IN_THE_CLEAR = (READING, HEALTH)
+"""What a box measures is open to every holder of the channel key; all else that it sends up is sealed."""
+
+UPLINK_OVERHEAD = 7 + TAG_LENGTH
+DOWNLINK_OVERHEAD = 11 + TAG_LENGTH
+BROADCAST_HEADER_LENGTH = 8
+SIGNATURE_DOMAIN = b"Kiezbox 1 broadcast"
+
+_HEADER_LENGTH = {UPLINK: 7, UPLINK_SEALED: 7, DOWNLINK: 11, BROADCAST: BROADCAST_HEADER_LENGTH}
+
+
+class EnvelopeError(ValueError):
+    """The payload is no envelope; `reason` is one snake_case word for the counters."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Envelope:
+    """One decoded envelope. Nothing in it is proven yet.
+
+    box: destination of a downlink, 0 else. key_id: signing key of a broadcast, 0 else. counter: u32. index, count: this
+    fragment of how many. body: bytes between header and proof; sealed where the scheme says so. `payload`: as received.
+    """
+
+    __slots__ = ("body", "box", "count", "counter", "index", "key_id", "kind", "payload", "scheme")
+
+    def __init__(self, payload: bytes) -> None:
+        """Raises EnvelopeError. A list of receipts has a body and neither counter nor fragments."""
+        if len(payload) < 2:
+            raise EnvelopeError("envelope_truncated")
+        if len(payload) > PAYLOAD_LENGTH_MAX:
+            raise EnvelopeError("envelope_too_long")
+        if payload[0] >> 4 != VERSION:
+            raise EnvelopeError("unknown_version")
+        scheme = payload[0] & 0x0F
+        kind = payload[1]
+        self.payload = payload
+        self.scheme = scheme
+        self.kind = kind
+        self.box = self.key_id = self.counter = self.index = 0
+        self.count = 1
+        if scheme == RECEIPTS:
+            if kind != RECEIPT:
+                raise EnvelopeError("kind_not_for_scheme")
+            self.body = payload[2:]
+            return
+        header_length = _HEADER_LENGTH.get(scheme)
+        if header_length is None:
+            raise EnvelopeError("unknown_scheme")
+        if kind not in KIND_NAMES:
+            raise EnvelopeError("unknown_kind")
+        if kind == RECEIPT or (kind > RECEIPT) != (scheme >= DOWNLINK) or (kind in IN_THE_CLEAR) != (scheme == UPLINK):
+            # The last test leaves UPLINK_SEALED, DOWNLINK and BROADCAST to the kinds that are not open.
+            raise EnvelopeError("kind_not_for_scheme")
+        if len(payload) < header_length:
+            raise EnvelopeError("envelope_truncated")
+        fragment = payload[header_length - 1]
+        self.index = fragment >> 4
+        self.count = (fragment & 0x0F) + 1
+        self.counter = int.from_bytes(payload[header_length - 5 : header_length - 1], "little")
+        proof_length = TAG_LENGTH
+        if scheme == BROADCAST:
+            self.key_id = payload[2]
+            proof_length = SIGNATURE_LENGTH if self.index == 0 else 0
+        elif scheme == DOWNLINK:
+            self.box = int.from_bytes(payload[2:6], "little")
+        if self.index >= self.count:
+            raise EnvelopeError("fragment_out_of_range")
+        if self.counter == 0:
+            raise EnvelopeError("counter_zero")
+        if len(payload) < header_length + proof_length:
+            raise EnvelopeError("envelope_truncated")
+        self.body = payload[header_length : len(payload) - proof_length]
+
+
+def clear_kind(payload: bytes) -> int:
+    """The kind a payload claims to be, 0 if it is no envelope of ours. Nothing is proven."""
+    if 2 <= len(payload) <= PAYLOAD_LENGTH_MAX and payload[0] >> 4 == VERSION and payload[1] in KIND_NAMES:
+        return payload[1]
+    return 0
+
+
+def purpose_of(kind: int) -> str:
+    """Which keys of a box belong to `kind`."""
+    return PURPOSES.get(kind, box_keys.DOWN_COMMAND)
+
+
+def seal(keys: "BoxKeys", node_num: int, kind: int, counter: int, body: bytes) -> bytes:
+    """Encrypt or, the same thing in AES-CTR, decrypt the whole body of one message before it is cut into fragments.
+
+    The same box, kind and counter must never seal two different bodies.
+    """
+    block = (
+        node_num.to_bytes(4, "little") + counter.to_bytes(4, "little") + bytes((kind, VERSION, 0, 0)) + bytes(4)
+    )
+    return ctr_crypt(keys.seal(purpose_of(kind)), block, body)
+
+
+def encode_uplink(keys: "BoxKeys", node_num: int, kind: int, counter: int, index: int, count: int, part: bytes) -> bytes:
+    """One fragment from box `node_num`; `part` is a piece of the body, sealed before unless the kind is open."""
+    scheme = UPLINK if kind in IN_THE_CLEAR else UPLINK_SEALED
+    head = bytes((VERSION << 4 | scheme, kind)) + counter.to_bytes(4, "little") + bytes((index << 4 | count - 1,)) + part
+    return head + _tag(keys, node_num, kind, head)
+
+
+def encode_downlink(keys: "BoxKeys", node_num: int, kind: int, counter: int, index: int, count: int, part: bytes) -> bytes:
+    """One fragment to box `node_num`; `part` is a piece of the sealed body."""
+    head = (
+        bytes((VERSION << 4 | DOWNLINK, kind))
+        + node_num.to_bytes(4, "little")
+        + counter.to_bytes(4, "little")
+        + bytes((index << 4 | count - 1,))
+        + part
+    )
+    return head + _tag(keys, node_num, kind, head)
+
+
+def authentic(keys: "BoxKeys", node_num: int, envelope: Envelope) -> bool:
+    """Whether box `node_num`, or the gateway for it, made this envelope. For schemes 1, 2 and 4."""
+    payload = envelope.payload
+    cut = len(payload) - TAG_LENGTH
+    return same(_tag(keys, node_num, envelope.kind, payload[:cut]), payload[cut:])
+
+
+def encode_broadcast(
+    sign: "Callable[[bytes], bytes]", kind: int, key_id: int, counter: int, count: int, body: bytes
+) -> bytes:
+    """The signed first fragment of a broadcast; `sign` makes the 64-byte Ed25519 signature."""
+    head = broadcast_header(kind, key_id, counter, 0, count) + body
+    return head + sign(SIGNATURE_DOMAIN + head)
+
+
+def broadcast_header(kind: int, key_id: int, counter: int, index: int, count: int) -> bytes:
+    """The first eight bytes of each fragment of a broadcast."""
+    return (
+        bytes((VERSION << 4 | BROADCAST, kind, key_id))
+        + counter.to_bytes(4, "little")
+        + bytes((index << 4 | count - 1,))
+    )
+
+
+def signed_part(payload: bytes) -> "tuple[bytes, bytes]":
+    """What the signature of a broadcast's first fragment covers, and the signature."""
+    cut = len(payload) - SIGNATURE_LENGTH
+    return SIGNATURE_DOMAIN + payload[:cut], payload[cut:]
+
+
+def _tag(keys: "BoxKeys", node_num: int, kind: int, head: bytes) -> bytes:
+    return keys.authentic(purpose_of(kind)).digest(node_num.to_bytes(4, "little") + head)[:TAG_LENGTH]

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a gateway knows of one box: its keys, the counters it has used, the readings that are stored, the receipts it is owed.
+
+Not here: frames and jobs (gateway_endpoint.py, downlink.py), the durable store (the gateway's). Called by gateway_endpoint.py.
+"""
+
+from kiezbox.protocol import envelope, receipt
+from kiezbox.protocol.box_keys import BoxKeys
+from kiezbox.protocol.replay import ReplayWindow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+WINDOW = 4096
+"""Counters below the highest that are still taken: a box re-sends readings of many days after a long outage."""
+
+SEQUENCES_BACK = 8 * receipt.BITMAP_LENGTH_MAX
+REMEMBERED_MAX = 512
+
+
+class GatewayBox:
+    """State of one box. `owed_*` is what the next list of receipts shall carry."""
+
+    def __init__(self, node_num: int, root_key: bytes, highest_counter: int) -> None:
+        """Raises ValueError unless `root_key` has 32 bytes."""
+        self.node_num = node_num
+        self.keys = [BoxKeys(root_key)]
+        """The key in use first; while a new one is on its way, that one second."""
+        self.window = ReplayWindow(WINDOW, highest_counter)
+        self.kinds: dict[int, tuple[int, int]] = {}
+        """Kind and, of readings, sequence number of the latest messages by counter."""
+        self.stages: dict[int, int] = {}
+        """The stage last acknowledged, by counter, of calls."""
+        self.owed_stages: dict[int, int] = {}
+        self.owed_fragments: dict[int, int] = {}
+        self.owed_readings_since_ms: int | None = None
+        self.upto = 0
+        self._held = 0
+        self._floor = 0
+
+    def proven_by(self, received: envelope.Envelope) -> "int | None":
+        """The index of the key that proves this envelope, None if none does."""
+        for index, keys in enumerate(self.keys):
+            if envelope.authentic(keys, self.node_num, received):
+                return index
+        return None
+
+    def remember(self, counter: int, kind: int, sequence: int) -> None:
+        """A whole message was handed to the owner."""
+        self.window.mark(counter)
+        self.kinds[counter] = (kind, sequence)
+        _shorten(self.kinds)
+
+    def hold_readings(self, sequences: "Iterable[int]", complete_below: int = 0) -> None:
+        """These readings are stored for good, and so is every one below `complete_below`."""
+        self._floor = max(self._floor, complete_below)
+        for sequence in sequences:
+            if sequence > self.upto:
+                self._held = self._held << (sequence - self.upto)
+                self.upto = sequence
+            self._held |= 1 << (self.upto - sequence)
+        self._held &= (1 << (SEQUENCES_BACK + 1)) - 1
+        # Whatever follows the floor without a gap belongs to it.
+        while self._floor and self._floor <= self.upto and self.upto - self._floor <= SEQUENCES_BACK:
+            if not self._held >> (self.upto - self._floor) & 1:
+                break
+            self._floor += 1
+
+    def readings_item(self) -> bytes:
+        """What is stored, as one item of a receipt; empty if no reading is."""
+        if not self.upto:
+            return b""
+        held = self._held >> 1
+        below_held = self._floor > 0
+        depth = min(SEQUENCES_BACK, self.upto - 1)
+        if below_held:
+            depth = min(depth, max(0, self.upto - self._floor))
+        else:
+            depth = min(depth, held.bit_length())
+        length = (depth + 7) // 8
+        if below_held:
+            # The bits beyond the floor are held as well.
+            known = self.upto - self._floor
+            held |= ((1 << 8 * length) - 1) >> known << known
+            below_held = self.upto - 8 * length <= self._floor
+        return receipt.readings_item(self.upto, held & ((1 << 8 * length) - 1), length, below_held)
+
+    def owes(self) -> bool:
+        """Whether something waits for the next receipt."""
+        return bool(self.owed_stages or self.owed_fragments or self.owed_readings_since_ms is not None)
+
+    def take_items(self, room: int) -> bytes:
+        """As many owed items as fit into `room` bytes, calls first; they are owed no longer."""
+        items = b""
+        for owed, encode in ((self.owed_stages, receipt.stage_item), (self.owed_fragments, receipt.fragments_item)):
+            for counter in list(owed):
+                item = encode(counter, owed[counter])
+                if len(items) + len(item) <= room:
+                    items += item
+                    del owed[counter]
+        if self.owed_readings_since_ms is not None:
+            item = self.readings_item()
+            if len(items) + len(item) <= room:
+                items += item
+                self.owed_readings_since_ms = None
+        return items
+
+
+def _shorten(latest: "dict[int, tuple[int, int]]") -> None:
+    while len(latest) > REMEMBERED_MAX:
+        del latest[min(latest)]

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A box's endpoint against a gateway's: stages, custody, commands, what is refused."""
+
+from kiezbox.protocol import envelope, events, receipt
+from kiezbox.protocol.box_endpoint import BoxEndpoint
+from kiezbox.protocol.counter import CounterExhausted
+from kiezbox.protocol.gateway_endpoint import GatewayEndpoint, Received, Rejected
+
+NODE = 0x4B420005
+ROOT = bytes(range(32))
+PUBLIC_KEY = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+
+CALL = {
+    "category": 1,
+    "text": "Meine Nachbarin atmet schwer, dritter Stock",
+    "place": "Hauptstraße 12",
+    "people": 1,
+    "language": "de",
+    "code": "K7M2QX4P",
+    "time_s": 1_767_400_000,
+    "clock_quality": 2,
+    "action": 0,
+}
+
+
+def flush(endpoint, now_ms: int) -> list:
+    """Poll an endpoint, confirm what it wants persisted, and return the payloads it sends."""
+    payloads = []
+    for _ in range(20):
+        actions = endpoint.poll(now_ms)
+        for action in actions:
+            if isinstance(action, events.Persist):
+                endpoint.persisted(action.name, action.value)
+            else:
+                payloads.append(action.payload)
+        if not actions:
+            break
+    return payloads
+
+
+def pair() -> tuple:
+    box = BoxEndpoint(NODE, ROOT, {1: PUBLIC_KEY}, b"box", {})
+    gateway = GatewayEndpoint(b"gateway")
+    gateway.add_box(NODE, ROOT)
+    flush(box, 0)
+    flush(gateway, 0)
+    return box, gateway
+
+
+def test_no_message_before_flash_reserved_counters() -> None:
+    box = BoxEndpoint(NODE, ROOT, {}, b"box", {})
+    try:
+        box.send("emergency", CALL, 0)
+    except CounterExhausted:
+        pass
+    else:
+        raise AssertionError
+    assert flush(box, 0) == []
+    assert box.send("emergency", CALL, 0) == 1
+
+
+def test_call_reaches_the_gateway_and_the_receipt_comes_back() -> None:
+    box, gateway = pair()
+    counter = box.send("emergency", CALL, 1000)
+    payloads = flush(box, 1000)
+    assert len(payloads) == 1
+    assert envelope.clear_kind(payloads[0]) == envelope.EMERGENCY
+    assert b"Nachbarin" not in payloads[0]
+    received = gateway.receive(NODE, payloads[0], 2000)
+    assert received == Received(NODE, counter, "emergency", CALL, False)
+    assert flush(gateway, 2000) == [], "nothing is acknowledged before it is stored"
+    assert gateway.acknowledge(NODE, counter, receipt.GATEWAY, 2100)
+    answers = flush(gateway, 2100)
+    assert len(answers) == 1
+    assert box.receive(answers[0], 3000) == [events.StageChanged(counter, 2, 0, "", "")]
+    assert box.next_wakeup_ms(3000) is None
+    assert flush(box, 10_000_000) == []
+
+
+def test_call_is_repeated_until_the_receipt_with_growing_pauses() -> None:
+    box, gateway = pair()
+    counter = box.send("emergency", CALL, 0)
+    times_ms = []
+    now_ms = 0
+    while now_ms is not None and len(times_ms) < 12:
+        payloads = flush(box, now_ms)
+        assert len(payloads) == 1
+        received = gateway.receive(NODE, payloads[0], now_ms)
+        assert received.counter == counter
+        assert received.duplicate_hint == bool(times_ms)
+        times_ms.append(now_ms)
+        now_ms = box.next_wakeup_ms(now_ms)
+    pauses_ms = [later - earlier for earlier, later in zip(times_ms, times_ms[1:])]
+    for index, pause_ms in enumerate(pauses_ms):
+        expected_ms = min(10_000 << index, 900_000)
+        assert expected_ms * 3 // 4 <= pause_ms <= expected_ms * 5 // 4
+    assert box.cancel(counter)
+    assert not box.cancel(counter)
+    assert box.next_wakeup_ms(now_ms) is None
+
+
+def test_receipt_that_was_lost_is_given_again() -> None:
+    box, gateway = pair()
+    counter = box.send("exercise", CALL, 0)
+    gateway.receive(NODE, flush(box, 0)[0], 0)
+    gateway.acknowledge(NODE, counter, 2, 0)
+    assert len(flush(gateway, 0)) == 1
+    again = gateway.receive(NODE, flush(box, 20_000)[0], 20_000)
+    assert again.duplicate_hint
+    answers = flush(gateway, 20_000)
+    assert len(answers) == 1
+    assert box.receive(answers[0], 21_000)[0].stage == 2
+
+
+def test_long_call_travels_in_fragments_and_only_the_lost_one_again() -> None:
+    box, gateway = pair()
+    text = "".join(chr(33 + (7 * n * n + 3 * n) % 90) for n in range(500))
+    call = dict(CALL, text=text)
+    counter = box.send("emergency", call, 0)
+    payloads = flush(box, 0)
+    assert len(payloads) == 3
+    assert gateway.receive(NODE, payloads[0], 100).held == 0b001
+    assert gateway.receive(NODE, payloads[2], 200).held == 0b101
+    assert gateway.receive(NODE, payloads[2], 300).held == 0b101
+    due_ms = gateway.next_wakeup_ms(300)
+    answers = flush(gateway, due_ms)
+    assert len(answers) == 1
+    assert box.receive(answers[0], due_ms) == []
+    repaired = flush(box, due_ms + 1000)
+    assert repaired == [payloads[1]]
+    received = gateway.receive(NODE, repaired[0], due_ms + 2000)
+    assert received.message == call
+    gateway.acknowledge(NODE, counter, 2, due_ms + 2000)
+    assert box.receive(flush(gateway, due_ms + 2000)[0], due_ms + 3000)[0].stage == 2
+
+
+def test_emergency_is_never_taken_for_an_exercise() -> None:
+    box, gateway = pair()
+    for sent, other in (("emergency", envelope.EXERCISE), ("exercise", envelope.EMERGENCY)):
+        box.send(sent, CALL, 0)
+        payload = bytearray(flush(box, 0)[0])
+        payload[1] = other
+        assert gateway.receive(NODE, bytes(payload), 0) == Rejected("false_tag")
+        for message in list(box.custody.messages):
+            box.cancel(message.counter)
+
+
+def test_message_of_one_box_does_not_pass_as_another_ones() -> None:
+    box, gateway = pair()
+    gateway.add_box(NODE + 1, bytes(range(1, 33)))
+    gateway.add_box(NODE + 2, ROOT)
+    box.send("emergency", CALL, 0)
+    payload = flush(box, 0)[0]
+    assert gateway.receive(NODE + 1, payload, 0) == Rejected("false_tag")
+    assert gateway.receive(NODE + 2, payload, 0) == Rejected("false_tag"), "even where keys were cloned"
+    assert gateway.receive(NODE + 3, payload, 0) == Rejected("unknown_box")
+
+
+def test_revoked_box_is_refused_and_the_others_are_not() -> None:
+    box, gateway = pair()
+    gateway.add_box(NODE + 1, bytes(32))
+    gateway.revoke_box(NODE)
+    box.send("emergency", CALL, 0)
+    assert gateway.receive(NODE, flush(box, 0)[0], 0) == Rejected("revoked_box")
+    other = BoxEndpoint(NODE + 1, bytes(32), {}, b"other", {})
+    flush(other, 0)
+    other.send("emergency", CALL, 0)
+    assert isinstance(gateway.receive(NODE + 1, flush(other, 0)[0], 0), Received)
+
+
+def test_reply_brings_station_and_text_and_is_confirmed() -> None:
+    box, gateway = pair()
+    counter = box.send("emergency", CALL, 0)
+    gateway.receive(NODE, flush(box, 0)[0], 0)
+    message = {"code": "K7M2QX4P", "refers_to": counter, "stage": 5, "station": "FF Schöneberg", "time_s": 9, "text": "Wir kommen."}
+    job = gateway.reply(NODE, message, 0)
+    payloads = flush(gateway, 0)
+    assert b"kommen" not in payloads[0]
+    assert box.receive(payloads[0], 10) == [events.StageChanged(counter, 5, 9, "FF Schöneberg", "Wir kommen.")]
+    assert gateway.job_states(job) == {NODE: "on air"}
+    assert box.cancel(counter) is False, "an answered call is not repeated"
+    results = flush(box, 2000)
+    assert gateway.receive(NODE, results[0], 2000).kind == "command_result"
+    assert gateway.job_states(job) == {NODE: "confirmed"}
+    assert flush(gateway, 10_000_000) == []
+
+
+def test_repeated_command_is_answered_again_and_not_acted_upon() -> None:
+    box, gateway = pair()
+    job = gateway.reply(NODE, {"code": "AAAABBBB", "text": "?"}, 0)
+    payload = flush(gateway, 0)[0]
+    assert len(box.receive(payload, 0)) == 1
+    assert len(flush(box, 1000)) == 1, "this answer is lost"
+    again = flush(gateway, 40_000)
+    assert again == [payload]
+    assert box.receive(payload, 40_000) == []
+    assert box.counters == {"command_repeated": 1}
+    results = flush(box, 80_000)
+    gateway.receive(NODE, results[0], 80_000)
+    assert gateway.job_states(job) == {NODE: "confirmed"}
+
+
+def test_command_for_another_box_or_changed_on_the_way_does_nothing() -> None:
+    box, gateway = pair()
+    gateway.add_box(NODE + 1, bytes(32))
+    gateway.reply(NODE + 1, {"code": "AAAABBBB"}, 0)
+    assert box.receive(flush(gateway, 0)[0], 0) == []
+    assert box.counters == {}
+    gateway.reply(NODE, {"code": "AAAABBBB"}, 0)
+    payload = flush(gateway, 0)[0]
+    for position in range(len(payload)):
+        changed = bytearray(payload)
+        changed[position] ^= 0x10
+        assert box.receive(bytes(changed), 0) == []
+    assert len(box.receive(payload, 0)) == 1
+
+
+def test_root_key_is_rotated_over_the_air() -> None:
+    box, gateway = pair()
+    counter = box.send("emergency", CALL, 0)
+    flush(box, 0)
+    new_root = bytes(range(100, 132))
+    job = gateway.rotate_box(NODE, new_root, 0)
+    [received] = box.receive(flush(gateway, 0)[0], 0)
+    assert received.message == {"root_key": new_root}
+    box.rotate_root_key(new_root)
+    box.conclude(received.counter, 1, "", 10)
+    for payload in flush(box, 20_000):
+        assert isinstance(gateway.receive(NODE, payload, 20_000), Received)
+    assert gateway.job_states(job) == {NODE: "confirmed"}
+    gateway.acknowledge(NODE, counter, 2, 21_000)
+    assert box.receive(flush(gateway, 21_000)[0], 22_000)[0].stage == 2
+    old = BoxEndpoint(NODE, ROOT, {}, b"thief", {"counter_reserved": 500})
+    flush(old, 0)
+    old.send("emergency", CALL, 0)
+    assert gateway.receive(NODE, flush(old, 0)[0], 30_000) == Rejected("false_tag")
+
+
+def test_readings_are_acknowledged_together_with_their_gaps() -> None:
+    box, gateway = pair()
+    for sequence in range(1, 11):
+        counter = box.send("reading", {"sequence": sequence, "samples": [{"temperature_cc": 2000}]}, sequence * 1000)
+        payload = flush(box, sequence * 1000)[0]
+        if sequence in (4, 7):
+            continue
+        gateway.receive(NODE, payload, sequence * 1000)
+        assert gateway.acknowledge(NODE, counter, 2, sequence * 1000)
+    assert flush(gateway, 200_000) == []
+    answers = flush(gateway, gateway.next_wakeup_ms(200_000))
+    assert len(answers) == 1
+    [acknowledged] = box.receive(answers[0], 400_000)
+    assert acknowledged.upto == 10
+    assert list(acknowledged.gaps) == [4, 7]
+    assert [s for s in range(1, 12) if s in acknowledged.gaps] == [4, 7, 11]
+    assert [s for s in range(1, 12) if s in acknowledged.held] == [1, 2, 3, 5, 6, 8, 9, 10]
+
+
+def test_one_frame_acknowledges_calls_of_twelve_boxes() -> None:
+    gateway = GatewayEndpoint(b"gateway")
+    boxes = []
+    for index in range(12):
+        root = bytes([index]) * 32
+        box = BoxEndpoint(NODE + index, root, {}, bytes([index]), {})
+        gateway.add_box(NODE + index, root)
+        flush(box, 0)
+        counter = box.send("emergency", CALL, 0)
+        gateway.receive(NODE + index, flush(box, 0)[0], 0)
+        gateway.acknowledge(NODE + index, counter, 2, 0)
+        boxes.append((box, counter))
+    answers = flush(gateway, 0)
+    assert len(answers) == 1
+    for box, counter in boxes:
+        assert box.receive(answers[0], 1) == [events.StageChanged(counter, 2, 0, "", "")]
