@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole box on the air: the Meshtastic mesh node below, the Kiezbox endpoint above, told the time and handed bytes.
+
+1. Every frame goes through the mesh node first; what it decrypted from the private port goes to the endpoint.
+2. The endpoint's messages leave as broadcasts on the private port. Only a few of them wait in the mesh's queue at a time, so
+   that an emergency never stands behind readings that were queued earlier.
+3. The box introduces itself (NodeInfo) soon after the start and then slowly, so that stock apps list it by name.
+4. Persist actions of both halves come out of `poll`, before what depends on them goes out.
+
+Not here: radio, flash, clock (the owner's), what a mode or a reading is. Called by the firmware and by the simulator.
+"""
+
+from kiezbox.protocol import envelope, events, priority
+from kiezbox.protocol.box_endpoint import BoxEndpoint
+from kiezbox.protocol.duty import DutyLedger
+from kiezbox.protocol.frame import BROADCAST
+from kiezbox.protocol.mesh import Drop, MeshNode, PacketReceived, Transmit
+from kiezbox.protocol.packet import NODEINFO_APP, Data, encode_user
+from kiezbox.protocol.random_bits import RandomBits
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from kiezbox.protocol.airtime import Preset
+    from kiezbox.protocol.channel import Channel
+    from kiezbox.protocol.messages import Message
+
+WAITING_MAX = 4
+"""Own packets in the mesh's queue, before more are taken from the endpoint."""
+
+NODEINFO_FIRST_MS = 30_000
+NODEINFO_INTERVAL_MS = 3 * 3_600_000
+
+
+class BoxNode:
+    """One box. All times are milliseconds of one steady clock, handed in."""
+
+    def __init__(
+        self,
+        node_num: int,
+        root_key: bytes,
+        channel: "Channel",
+        preset: "Preset",
+        district_public_keys: "dict[int, bytes]",
+        entropy: bytes,
+        saved: "dict[str, Any]",
+        hop_limit: int = 5,
+        role: str = "CLIENT",
+        long_name: str = "",
+        short_name: str = "",
+        district: "str | None" = None,
+        nodeinfo_interval_ms: int = NODEINFO_INTERVAL_MS,
+    ) -> None:
+        """saved: the values that were persisted before, by name; empty on a new box. entropy: at least 16 random bytes."""
+        self.node_num = node_num
+        self.endpoint = BoxEndpoint(node_num, root_key, district_public_keys, entropy, saved, district)
+        self.mesh = MeshNode(node_num, [channel], preset, role, hop_limit, entropy, DutyLedger(saved=saved))
+        self.long_name = long_name
+        self.short_name = short_name
+        self._nodeinfo_interval_ms = nodeinfo_interval_ms
+        self._nodeinfo_due_ms: int | None = None
+        self._random = RandomBits(entropy, b"box node")
+        self._waiting: set[int] = set()
+
+    # The endpoint's surface, see box_endpoint.py
+
+    def take_counter(self) -> int:
+        """A counter to store a message under before it is sent. Raises CounterExhausted until a block was persisted."""
+        return self.endpoint.take_counter()
+
+    def send(self, kind: str, message: "Message", now_ms: int, counter: "int | None" = None) -> int:
+        """Put a message on its way; returns its counter. Raises MessageError, CounterExhausted, CustodyFull."""
+        return self.endpoint.send(kind, message, now_ms, counter)
+
+    def resume(self, kind: str, message: "Message", counter: int, stage: int, now_ms: int) -> bool:
+        """After a reboot: take a stored message into custody again unless a gateway has it."""
+        return self.endpoint.resume(kind, message, counter, stage, now_ms)
+
+    def cancel(self, counter: int) -> bool:
+        """Stop repeating a message. True if it was being repeated."""
+        return self.endpoint.cancel(counter)
+
+    def conclude(self, counter: int, result: int, detail: str, now_ms: int) -> None:
+        """What became of a configuration: see ConfigurationReceived."""
+        self.endpoint.conclude(counter, result, detail, now_ms)
+
+    def set_clock(self, time_s: int, quality: int, now_ms: int) -> None:
+        """What the box's clock says now and how good it is; a worse time from the air is refused."""
+        self.endpoint.set_clock(time_s, quality, now_ms)
+
+    # The mesh node's surface
+
+    def receive(self, frame: bytes, rssi_dbm: int, snr_db: int, now_ms: int) -> "list[Any]":
+        """Events that a frame from the radio caused."""
+        found: list[Any] = []
+        for event in self.mesh.receive(frame, rssi_dbm, snr_db, now_ms):
+            if isinstance(event, PacketReceived) and event.data.portnum == envelope.PORTNUM:
+                found += self.endpoint.receive(event.data.payload, now_ms)
+            else:
+                found.append(event)
+        return found
+
+    def poll(self, now_ms: int) -> "list[Any]":
+        """Transmit, Persist and Drop actions that are due."""
+        actions: list[Any] = []
+        if self._nodeinfo_due_ms is None:
+            self._nodeinfo_due_ms = now_ms + NODEINFO_FIRST_MS // 2 + self._random.below(NODEINFO_FIRST_MS)
+        for action in self.endpoint.poll(now_ms, len(self._waiting) < WAITING_MAX):
+            if isinstance(action, events.Send):
+                self._hand_over(Data(envelope.PORTNUM, action.payload), action.priority, now_ms)
+            else:
+                actions.append(action)
+        if now_ms >= self._nodeinfo_due_ms:
+            self._nodeinfo_due_ms = now_ms + self._nodeinfo_interval_ms
+            user = encode_user(self.node_num, self.long_name, self.short_name)
+            self._hand_over(Data(NODEINFO_APP, user), priority.READING, now_ms)
+        for action in self.mesh.poll(now_ms):
+            if isinstance(action, (Transmit, Drop)):
+                self._waiting.discard(action.packet_id)
+            actions.append(action)
+        return actions
+
+    def transmitted(self, now_ms: int) -> None:
+        """The radio has sent the frame of the last Transmit action."""
+        self.mesh.transmitted(now_ms)
+
+    def channel_busy(self, now_ms: int) -> None:
+        """The radio heard the channel busy and sent nothing."""
+        self.mesh.channel_busy(now_ms)
+
+    def next_wakeup_ms(self, now_ms: int) -> "int | None":
+        """When `poll` has something to do."""
+        due_ms = self.mesh.next_wakeup_ms(now_ms)
+        if self._nodeinfo_due_ms is None:
+            return now_ms
+        if due_ms is None or self._nodeinfo_due_ms < due_ms:
+            due_ms = self._nodeinfo_due_ms
+        if len(self._waiting) < WAITING_MAX:
+            own_ms = self.endpoint.next_wakeup_ms(now_ms)
+            if own_ms is not None and own_ms < due_ms:
+                due_ms = own_ms
+        return max(now_ms, due_ms)
+
+    def persisted(self, name: str, value: object) -> None:
+        """Flash holds `value` under `name`."""
+        self.endpoint.persisted(name, value)
+        self.mesh.persisted(name, value)
+
+    @property
+    def counters(self) -> "dict[str, int]":
+        """How often what was refused or dropped, by reason, of both halves."""
+        counters = dict(self.mesh.counters)
+        for reason, count in self.endpoint.counters.items():
+            counters[reason] = counters.get(reason, 0) + count
+        return counters
+
+    def _hand_over(self, data: Data, rank: int, now_ms: int) -> None:
+        self._waiting.add(self.mesh.send(data, BROADCAST, rank, now_ms))
