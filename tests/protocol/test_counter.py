@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counters that survive power cuts."""
 
-from kiezbox.protocol.counter import BLOCK, COUNTER_LAST, CounterExhausted, ReservedCounter
+from kiezbox.protocol.counter import BLOCK, CounterExhausted, ReservedCounter
+
+LAST = 0xFFFFFFFF
 
 
 def exhausted(counter: ReservedCounter) -> bool:
@@ -74,17 +76,17 @@ def test_confirmation_that_was_not_asked_for_changes_nothing() -> None:
 
 
 def test_ends_at_the_last_number() -> None:
-    counter = ReservedCounter(COUNTER_LAST - 1)
+    counter = ReservedCounter(LAST - 1)
     counter.persisted(counter.wanted())
-    assert counter.take() == COUNTER_LAST - 1
-    assert counter.take() == COUNTER_LAST
+    assert counter.take() == LAST - 1
+    assert counter.take() == LAST
     assert exhausted(counter)
     assert counter.wanted() == 0
-    assert exhausted(ReservedCounter(COUNTER_LAST + 1))
+    assert exhausted(ReservedCounter(LAST + 1))
 
 
 def test_refuses_a_saved_value_out_of_range() -> None:
-    for saved in (-1, COUNTER_LAST + 2):
+    for saved in (-1, LAST + 2):
         try:
             ReservedCounter(saved)
         except ValueError:

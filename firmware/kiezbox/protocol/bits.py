@@ -3,9 +3,8 @@
 
 
 class BitWriter:
-    """Appends numbers of up to 16 bits at a time, so that every intermediate value stays a small integer on the board."""
-
-    __slots__ = ("_count", "_output", "_pending")
+    """Appends numbers of up to 16 bits at a time, so that every intermediate value stays a small integer on the
+    board."""
 
     def __init__(self) -> None:
         self._output = bytearray()
@@ -35,8 +34,6 @@ class BitWriter:
 
 class BitReader:
     """Reads numbers of up to 16 bits."""
-
-    __slots__ = ("_buffer", "end", "position")
 
     def __init__(self, buffer: bytes) -> None:
         self._buffer = buffer

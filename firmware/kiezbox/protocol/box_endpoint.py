@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One box's end of the Kiezbox protocol: its messages out, the gateway's receipts and commands in.
 
-1. A message goes out under a counter that flash has reserved. An emergency, an exercise and a button press stay in custody
-   until a receipt of stage 2 or more, or until they are cancelled; all others are sent a few times.
+1. A message goes out under a counter that flash has reserved. An emergency, an exercise and a button press stay in
+   custody until a receipt of stage 2 or more, or until they are cancelled; all others are sent a few times.
 2. A receipt counts only with this box's own tag; it can be heard twice or late.
-3. A command to this box, or a signed broadcast, is proven first, then checked for freshness, then decoded. Whatever fails
-   is counted by reason and changes nothing.
+3. A command to this box, or a signed broadcast, is proven first, then checked for freshness, then decoded. Whatever
+   fails is counted by reason and changes nothing.
 4. A fresh command is remembered before it is acted upon: Persist comes with or before the event.
 5. A command heard again is answered again and not acted upon again.
 
@@ -15,6 +15,7 @@ Not here: the mesh (box_node.py joins both), flash, what a mode does. Signed bro
 from kiezbox.protocol import envelope, events, messages, priority, receipt
 from kiezbox.protocol.box_keys import BoxKeys
 from kiezbox.protocol.broadcast_inbox import BroadcastInbox
+from kiezbox.protocol.constant import const
 from kiezbox.protocol.counter import CounterExhausted, ReservedCounter
 from kiezbox.protocol.custody import Custody, Outgoing
 from kiezbox.protocol.envelope import Envelope, EnvelopeError
@@ -29,27 +30,22 @@ if TYPE_CHECKING:
 
     from kiezbox.protocol.messages import Message
 
-RECEIVED = 0
-APPLIED = 1
-REFUSED = 2
-EXPIRED = 3
-INCOMPLETE = 4
-SUPERSEDED = 5
-"""Results of a command, as sent in a command result."""
+# Results of a command, as sent in a command result; an owner concludes with 1 or 2.
+_RECEIVED = const(0)
+_APPLIED = const(1)
+_EXPIRED = const(3)
+_INCOMPLETE = const(4)
+_SUPERSEDED = const(5)
 
-SCOPE_ALL = 0
-SCOPE_DISTRICT = 1
-SCOPE_BOX = 2
-
-RESULT_SPREAD_MS = 30_000
+_RESULT_SPREAD_MS = const(30_000)
 """Boxes answer a broadcast command within this time, each at its own moment."""
 
-INCOMPLETE_PAUSE_MS = 8_000
+_INCOMPLETE_PAUSE_MS = const(8_000)
 """Wait this long for the other fragments of a command before asking for them."""
 
-RESULTS_KEPT = 8
-WINDOW = 64
-BACKWARDS_MAX_S = 60
+_RESULTS_KEPT = const(8)
+_WINDOW = const(64)
+_BACKWARDS_MAX_S = const(60)
 """A time of equal quality may set the clock back by this much at most."""
 
 _CUSTODY = (envelope.EMERGENCY, envelope.EXERCISE, envelope.BUTTON)
@@ -60,8 +56,9 @@ _PRIORITIES = {
     envelope.COMMAND_RESULT: priority.COMMAND,
     envelope.QUERY: priority.STRANGER,
 }
-_QUERY_ATTEMPTS = 3
-_PART_MAX = envelope.PAYLOAD_LENGTH_MAX - envelope.UPLINK_OVERHEAD
+_QUERY_ATTEMPTS = const(3)
+_SCOPE_DISTRICT = const(1)
+_SCOPE_BOX = const(2)
 
 
 class BoxEndpoint:
@@ -87,7 +84,7 @@ class BoxEndpoint:
         self._random = RandomBits(entropy, b"box endpoint")
         self._counter = ReservedCounter(saved.get("counter_reserved") or 0)
         self.custody = Custody(self._random)
-        self._down = ReplayWindow(WINDOW, saved.get("down_counter") or 0, -1)
+        self._down = ReplayWindow(_WINDOW, saved.get("down_counter") or 0, -1)
         self._assembler = Assembler(2, messages.BODY_LENGTH_MAX + 256, 600_000)
         self._inbox = BroadcastInbox(district_public_keys, saved)
         self._persist: list[events.Persist] = []
@@ -100,7 +97,8 @@ class BoxEndpoint:
     # Up
 
     def take_counter(self) -> int:
-        """A counter to store a message under before it is sent. Raises CounterExhausted until flash reserved a block."""
+        """A counter to store a message under before it is sent. Raises CounterExhausted until flash reserved a
+        block."""
         return self._counter.take()
 
     def send(self, kind: str, message: "Message", now_ms: int, counter: "int | None" = None) -> int:
@@ -108,7 +106,7 @@ class BoxEndpoint:
 
         Raises MessageError, CounterExhausted, CustodyFull; then nothing changed.
         """
-        number = envelope.KINDS.get(kind, 0)
+        number = envelope.kind_number(kind)
         if not 0 < number < envelope.RECEIPT:
             raise MessageError("unknown_kind", kind)
         body = messages.encode(number, message)
@@ -118,11 +116,12 @@ class BoxEndpoint:
         rank = _PRIORITIES.get(number, priority.READING)
         if number not in envelope.IN_THE_CLEAR:
             body = envelope.seal(self._keys[0], self.node_num, number, counter, body)
-        self.custody.hold(Outgoing(number, counter, rank, split(body, _PART_MAX), attempts_max), now_ms)
+        self.custody.hold(Outgoing(number, counter, rank, split(body, envelope.UPLINK_PART_MAX), attempts_max), now_ms)
         return counter
 
     def resume(self, kind: str, message: "Message", counter: int, stage: int, now_ms: int) -> bool:
-        """After a reboot: take a stored message into custody again unless a gateway has it. True if it is sent again."""
+        """After a reboot: take a stored message into custody again unless a gateway has it. True if it is sent
+        again."""
         if stage >= receipt.GATEWAY:
             return False
         self.send(kind, message, now_ms, counter)
@@ -133,7 +132,7 @@ class BoxEndpoint:
         return self.custody.settle(counter) is not None
 
     def conclude(self, counter: int, result: int, detail: str, now_ms: int) -> None:
-        """Tell the gateway what became of its command `counter`: APPLIED, REFUSED (detail: the key at fault) ..."""
+        """Tell the gateway what became of its command `counter`: 1 applied, 2 refused (detail: the key at fault)."""
         for entry in self._results:
             if entry[0] == counter:
                 entry[2] = result
@@ -143,7 +142,8 @@ class BoxEndpoint:
         self.counters["result_forgotten"] = self.counters.get("result_forgotten", 0) + 1
 
     def set_clock(self, time_s: int, quality: int, now_ms: int) -> None:
-        """What the box's clock says now and how good that is (0 none, 1 fair, 2 good); beacons are judged against it."""
+        """What the box's clock says now and how good that is (0 none, 1 fair, 2 good); beacons are judged against
+        it."""
         self._wall_s = time_s
         self._wall_quality = quality
         self._wall_at_ms = now_ms
@@ -175,7 +175,7 @@ class BoxEndpoint:
                 elif item[0] == "fragments":
                     self.custody.repair(item[1], item[2], now_ms)
                 else:
-                    held = item[1]
+                    held = item[2]
                     found.append(events.ReadingsAcknowledged(held.upto, events.Gaps(held), held))
         return found
 
@@ -197,7 +197,7 @@ class BoxEndpoint:
             raise EnvelopeError("fragment_mismatch")
         if body is None:
             held = self._assembler.held(counter)
-            self._note_result(counter, received.kind, INCOMPLETE, now_ms + INCOMPLETE_PAUSE_MS, held)
+            self._note_result(counter, received.kind, _INCOMPLETE, now_ms + _INCOMPLETE_PAUSE_MS, held)
             return []
         body = envelope.seal(keys, self.node_num, received.kind, counter, body)
         message = messages.decode(received.kind, body)
@@ -219,7 +219,7 @@ class BoxEndpoint:
             return []
         message = messages.decode(received.kind, body)
         self._persist.append(inbox.accept(received))
-        return self._act(received.kind, message, received.counter, now_ms, RESULT_SPREAD_MS)
+        return self._act(received.kind, message, received.counter, now_ms, _RESULT_SPREAD_MS)
 
     def _act(self, kind: int, message: "Message", counter: int, now_ms: int, spread_ms: int) -> "list[Any]":
         due_ms = now_ms + self._random.below(spread_ms)
@@ -233,7 +233,7 @@ class BoxEndpoint:
             return [events.BulletinReceived(message)]
         if kind == envelope.MANIFEST:
             return [events.ManifestReceived(message)]
-        self._note_result(counter, kind, RECEIVED, due_ms, 0)
+        self._note_result(counter, kind, _RECEIVED, due_ms, 0)
         if kind == envelope.CONFIGURATION:
             return [events.ConfigurationReceived(message, counter)]
         refers_to = message.get("refers_to") or 0
@@ -251,21 +251,21 @@ class BoxEndpoint:
 
     def _act_on_mode(self, message: "Message", counter: int, due_ms: int, now_ms: int) -> "list[Any]":
         scope = message.get("scope") or 0
-        if (scope == SCOPE_BOX and message.get("box") != self.node_num) or (
-            scope == SCOPE_DISTRICT and self.district is not None and message.get("district") != self.district
+        if (scope == _SCOPE_BOX and message.get("box") != self.node_num) or (
+            scope == _SCOPE_DISTRICT and self.district is not None and message.get("district") != self.district
         ):
             return []
         epoch = message.get("epoch") or 0
         expires_s = message.get("expires_s") or 0
         if epoch <= self._mode_epoch:
-            self._note_result(counter, envelope.MODE, SUPERSEDED, due_ms, 0)
+            self._note_result(counter, envelope.MODE, _SUPERSEDED, due_ms, 0)
             return []
         if expires_s and self._wall_quality and self._now_s(now_ms) >= expires_s:
-            self._note_result(counter, envelope.MODE, EXPIRED, due_ms, 0)
+            self._note_result(counter, envelope.MODE, _EXPIRED, due_ms, 0)
             return []
         self._mode_epoch = epoch
         self._persist.append(events.Persist("mode_epoch", epoch))
-        self._note_result(counter, envelope.MODE, APPLIED, due_ms, 0)
+        self._note_result(counter, envelope.MODE, _APPLIED, due_ms, 0)
         return [events.ModeCommanded(message)]
 
     def _is_better(self, message: "Message", now_ms: int) -> bool:
@@ -273,7 +273,7 @@ class BoxEndpoint:
         time_s = message.get("time_s") or 0
         if not quality or not time_s or quality < self._wall_quality:
             return False
-        return quality > self._wall_quality or time_s >= self._now_s(now_ms) - BACKWARDS_MAX_S
+        return quality > self._wall_quality or time_s >= self._now_s(now_ms) - _BACKWARDS_MAX_S
 
     def _now_s(self, now_ms: int) -> int:
         return self._wall_s + (now_ms - self._wall_at_ms) // 1000
@@ -290,14 +290,14 @@ class BoxEndpoint:
             if entry[0] == counter:
                 entry[2:] = [result, "", held, due_ms]
                 return
-        if len(self._results) >= RESULTS_KEPT:
+        if len(self._results) >= _RESULTS_KEPT:
             del self._results[0]
         self._results.append([counter, kind, result, "", held, due_ms])
 
     def _answer_again(self, counter: int, now_ms: int) -> None:
         for entry in self._results:
             if entry[0] == counter and entry[5] is None:
-                entry[5] = now_ms + self._random.below(RESULT_SPREAD_MS)
+                entry[5] = now_ms + self._random.below(_RESULT_SPREAD_MS)
 
     def _send_results(self, now_ms: int) -> None:
         for entry in self._results:
@@ -306,7 +306,7 @@ class BoxEndpoint:
                 result = {"refers_to": entry[0], "kind": entry[1], "result": entry[2], "mode_epoch": self._mode_epoch}
                 if entry[3]:
                     result["detail"] = entry[3]
-                if entry[2] == INCOMPLETE:
+                if entry[2] == _INCOMPLETE:
                     result["fragments"] = entry[4]
                 try:
                     self.send("command_result", result, now_ms)
@@ -357,7 +357,8 @@ class BoxEndpoint:
             self._counter.persisted(value)
 
     def rotate_root_key(self, root_key: bytes) -> None:
-        """Use a new root key for sending from now on; commands under the old one are accepted until the first under the new.
+        """Use a new root key for sending from now on; commands under the old one are accepted until the first under
+        the new.
 
         The owner persists "root_key" first. Raises ValueError if it has not 32 bytes.
         """
@@ -367,7 +368,7 @@ class BoxEndpoint:
                 body = b"".join(message.parts)
                 for seal_keys in (self._keys[0], keys):
                     body = envelope.seal(seal_keys, self.node_num, message.kind, message.counter, body)
-                message.parts = split(body, _PART_MAX)
+                message.parts = split(body, envelope.UPLINK_PART_MAX)
         self._keys = [keys, self._keys[0]]
 
     def _count(self, reason: str) -> None:

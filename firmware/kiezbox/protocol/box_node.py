@@ -2,8 +2,8 @@
 """A whole box on the air: the Meshtastic mesh node below, the Kiezbox endpoint above, told the time and handed bytes.
 
 1. Every frame goes through the mesh node first; what it decrypted from the private port goes to the endpoint.
-2. The endpoint's messages leave as broadcasts on the private port. Only a few of them wait in the mesh's queue at a time, so
-   that an emergency never stands behind readings that were queued earlier.
+2. The endpoint's messages leave as broadcasts on the private port. Only a few of them wait in the mesh's queue at a
+   time, so that an emergency never stands behind readings that were queued earlier.
 3. The box introduces itself (NodeInfo) soon after the start and then slowly, so that stock apps list it by name.
 4. Persist actions of both halves come out of `poll`, before what depends on them goes out.
 
@@ -52,7 +52,8 @@ class BoxNode:
         district: "str | None" = None,
         nodeinfo_interval_ms: int = NODEINFO_INTERVAL_MS,
     ) -> None:
-        """saved: the values that were persisted before, by name; empty on a new box. entropy: at least 16 random bytes."""
+        """saved: the values that were persisted before, by name; empty on a new box. entropy: at least 16 random
+        bytes."""
         self.node_num = node_num
         self.endpoint = BoxEndpoint(node_num, root_key, district_public_keys, entropy, saved, district)
         self.mesh = MeshNode(node_num, [channel], preset, role, hop_limit, entropy, DutyLedger(saved=saved))

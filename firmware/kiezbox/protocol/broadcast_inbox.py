@@ -4,7 +4,8 @@
 1. A broadcast is fresh if its counter was not seen under its key; of times, only one newer than all before is fresh.
 2. A signature is checked only for a fresh counter under a known key, and only a few times in a row: a flood of forged
    broadcasts costs the box a bounded part of its time.
-3. Fragments that come before the first are kept, a few of them, and judged when it has come. None of them is believed before.
+3. Fragments that come before the first are kept, a few of them, and judged when it has come. None of them is believed
+   before.
 4. Nothing is marked as seen before the whole broadcast was proven and decoded.
 
 Not here: making the signature (the gateway), what a message does (box_endpoint.py). Called by box_endpoint.py.
@@ -13,6 +14,7 @@ Not here: making the signature (the gateway), what a message does (box_endpoint.
 import hashlib
 
 from kiezbox.protocol import envelope, events, fragment
+from kiezbox.protocol.constant import const
 from kiezbox.protocol.envelope import EnvelopeError
 from kiezbox.protocol.hkdf import same
 from kiezbox.protocol.replay import NEW, SEEN, ReplayWindow
@@ -24,13 +26,13 @@ if TYPE_CHECKING:
     from kiezbox.protocol.envelope import Envelope
 
 HASH_LENGTH = 8
-WINDOW = 32
-CHECKS_IN_A_ROW = 4
-CHECK_PAUSE_MS = 5_000
+_WINDOW = const(32)
+_CHECKS_IN_A_ROW = const(4)
+_CHECK_PAUSE_MS = const(5_000)
 """One more check is allowed each time this long has passed."""
 
-EARLY_MAX = 4
-EXPIRY_MS = 900_000
+_EARLY_MAX = const(4)
+_EXPIRY_MS = const(900_000)
 
 
 def fragment_hash(payload: bytes) -> bytes:
@@ -41,19 +43,6 @@ def fragment_hash(payload: bytes) -> bytes:
 class BroadcastInbox:
     """What a box has heard of broadcasts, by signing key."""
 
-    __slots__ = (
-        "_checks",
-        "_checks_at_ms",
-        "_early",
-        "_expires_ms",
-        "_hashes",
-        "_keys",
-        "_opened",
-        "_parts",
-        "_windows",
-        "repeated",
-    )
-
     def __init__(self, public_keys: "dict[int, bytes]", saved: "dict[str, Any]") -> None:
         """public_keys: 32 bytes each, by key id. saved: the values that `accept` asked to persist."""
         self._keys: dict[int, bytes] = {}
@@ -62,7 +51,7 @@ class BroadcastInbox:
             self.trust(int(key_id), public_key, saved.get(_saved_name(int(key_id))) or 0)
         self.repeated = False
         """Whether the last broadcast was left aside because it had been accepted before."""
-        self._checks = CHECKS_IN_A_ROW
+        self._checks = _CHECKS_IN_A_ROW
         self._checks_at_ms = 0
         self._opened: Envelope | None = None
         self._hashes = b""
@@ -75,7 +64,7 @@ class BroadcastInbox:
         if len(public_key) != 32:
             raise ValueError("a public key has 32 bytes")
         self._keys[key_id] = bytes(public_key)
-        self._windows[key_id] = ReplayWindow(WINDOW, highest, -1)
+        self._windows[key_id] = ReplayWindow(_WINDOW, highest, -1)
 
     def distrust(self, key_id: int) -> None:
         """Never again believe this key."""
@@ -123,7 +112,7 @@ class BroadcastInbox:
         self._opened = received
         self._hashes = received.body[:hashes_length]
         self._parts = [received.body[hashes_length:]] + [None] * (received.count - 1)
-        self._expires_ms = now_ms + EXPIRY_MS
+        self._expires_ms = now_ms + _EXPIRY_MS
         early = self._early
         self._early = []
         for payload in early:
@@ -149,7 +138,7 @@ class BroadcastInbox:
             if not self._place(received):
                 raise EnvelopeError("false_fragment")
         elif received.payload not in self._early:
-            if len(self._early) >= EARLY_MAX:
+            if len(self._early) >= _EARLY_MAX:
                 del self._early[0]
             self._early.append(received.payload)
 
@@ -178,9 +167,9 @@ class BroadcastInbox:
         self._parts = []
 
     def _spend_check(self, now_ms: int) -> None:
-        earned = (now_ms - self._checks_at_ms) // CHECK_PAUSE_MS
+        earned = (now_ms - self._checks_at_ms) // _CHECK_PAUSE_MS
         if earned > 0:
-            self._checks = min(CHECKS_IN_A_ROW, self._checks + earned)
+            self._checks = min(_CHECKS_IN_A_ROW, self._checks + earned)
             self._checks_at_ms = now_ms
         if not self._checks:
             raise EnvelopeError("too_many_checks")

@@ -9,10 +9,12 @@
 Not here: writing flash. Called by box_endpoint.py (messages up) and gateway_endpoint.py (messages down).
 """
 
+from kiezbox.protocol.constant import const
+
 BLOCK = 64
 """Numbers reserved with one write. A power cut wastes at most twice as many."""
 
-COUNTER_LAST = 0xFFFFFFFF
+_LAST = const(0xFFFFFFFF)
 
 
 class CounterExhausted(Exception):  # noqa: N818 - the name says what is the matter
@@ -22,11 +24,9 @@ class CounterExhausted(Exception):  # noqa: N818 - the name says what is the mat
 class ReservedCounter:
     """Numbers 1, 2, 3 ... in blocks."""
 
-    __slots__ = ("_asked", "_limit", "_next", "block")
-
     def __init__(self, saved: int = 0, block: int = BLOCK) -> None:
         """`saved`: the last number reported as persisted, 0 on a new box."""
-        if not 0 <= saved <= COUNTER_LAST + 1:
+        if not 0 <= saved <= _LAST + 1:
             raise ValueError("the saved counter is out of range")
         self.block = block
         self._next = saved if saved else 1
@@ -47,9 +47,9 @@ class ReservedCounter:
 
     def wanted(self) -> int:
         """What has to be written to flash now as the new reservation, 0 if nothing. Says each value once."""
-        if self._asked or self._limit > COUNTER_LAST or self.available() > self.block // 2:
+        if self._asked or self._limit > _LAST or self.available() > self.block // 2:
             return 0
-        self._asked = min(self._limit + self.block, COUNTER_LAST + 1)
+        self._asked = min(self._limit + self.block, _LAST + 1)
         return self._asked
 
     def persisted(self, value: int) -> None:

@@ -2,22 +2,27 @@
 """What a box still has to send, and what it keeps sending until somebody has it.
 
 1. Every message leaves as one or more fragments under one counter; a repetition carries the same counter and bytes.
-2. A message in custody has no last attempt: it is repeated with growing pauses until a receipt settles it or a person cancels.
-3. Other messages have a number of attempts and then are gone; the box's outbox on flash decides about sending them again.
+2. A message in custody has no last attempt: it is repeated with growing pauses until a receipt settles it or a person
+   cancels.
+3. Other messages have a number of attempts and then are gone; the box's outbox on flash decides about sending them
+   again.
 4. After a gateway said which fragments it holds, the next attempt carries only the others.
-5. If there is no room, the least important message that is not in custody gives way and is counted; custody is never given up.
+5. If there is no room, the least important message that is not in custody gives way and is counted; custody is never
+   given up.
 
 Not here: flash (the box's outbox), the air (MeshNode). Called by box_endpoint.py.
 """
+
+from kiezbox.protocol.constant import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kiezbox.protocol.random_bits import RandomBits
 
-FIRST_PAUSE_MS = 10_000
-LONGEST_PAUSE_MS = 900_000
-MESSAGES_MAX = 16
-REPAIR_PAUSE_MS = 400
+_FIRST_PAUSE_MS = const(10_000)
+_LONGEST_PAUSE_MS = const(900_000)
+_MESSAGES_MAX = const(16)
+_REPAIR_PAUSE_MS = const(400)
 
 
 class CustodyFull(Exception):  # noqa: N818 - the name says what is the matter
@@ -26,8 +31,6 @@ class CustodyFull(Exception):  # noqa: N818 - the name says what is the matter
 
 class Outgoing:
     """One message on its way: `parts` are its fragments' bodies, `wanted` the bit field of those to send next."""
-
-    __slots__ = ("attempt", "attempts_max", "counter", "due_ms", "kind", "parts", "priority", "wanted")
 
     def __init__(self, kind: int, counter: int, priority: int, parts: "list[bytes]", attempts_max: int) -> None:
         self.kind = kind
@@ -43,8 +46,6 @@ class Outgoing:
 class Custody:
     """The messages on their way. `attempts_max` 0 means custody."""
 
-    __slots__ = ("_random", "dropped", "messages")
-
     def __init__(self, random: "RandomBits") -> None:
         self._random = random
         self.messages: list[Outgoing] = []
@@ -53,7 +54,7 @@ class Custody:
     def hold(self, message: Outgoing, now_ms: int) -> None:
         """Take a message over; it is due at once. One with the same counter is replaced. Raises CustodyFull."""
         self.settle(message.counter)
-        if len(self.messages) >= MESSAGES_MAX:
+        if len(self.messages) >= _MESSAGES_MAX:
             self._give_way(message)
         message.due_ms = now_ms
         self.messages.append(message)
@@ -78,8 +79,7 @@ class Custody:
         for message in self.messages:
             if message.due_ms <= now_ms and (
                 found is None
-                or (message.priority, message.attempt, message.counter)
-                < (found.priority, found.attempt, found.counter)
+                or (message.priority, message.attempt, message.counter) < (found.priority, found.attempt, found.counter)
             ):
                 found = message
         if found is None:
@@ -87,7 +87,7 @@ class Custody:
         found.attempt += 1
         if found.attempts_max and found.attempt >= found.attempts_max:
             self.messages.remove(found)
-        pause_ms = min(FIRST_PAUSE_MS << min(found.attempt - 1, 8), LONGEST_PAUSE_MS)
+        pause_ms = min(_FIRST_PAUSE_MS << min(found.attempt - 1, 8), _LONGEST_PAUSE_MS)
         # A quarter more or less, so that two boxes that collided once do not collide for ever.
         found.due_ms = now_ms + pause_ms - pause_ms // 4 + self._random.below(pause_ms // 2)
         return found
@@ -102,7 +102,7 @@ class Custody:
         if not missing:
             return False
         message.wanted = missing
-        message.due_ms = min(message.due_ms, now_ms + REPAIR_PAUSE_MS + self._random.below(REPAIR_PAUSE_MS))
+        message.due_ms = min(message.due_ms, now_ms + _REPAIR_PAUSE_MS + self._random.below(_REPAIR_PAUSE_MS))
         return True
 
     def next_due_ms(self) -> "int | None":

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands, answers and broadcasts of a gateway on their way to the boxes, each as a job with a state per box.
 
-1. A job is repeated with growing pauses until every box it is for has answered, or its attempts or its time are used up.
-2. A repetition carries the same counter, so that a box answers again and does not act again. After RENEW_AFTER attempts a
-   job to one box takes a new counter, because a box that was restarted in between refuses counters it cannot judge.
+1. A job is repeated with growing pauses until every box it is for has answered, or its attempts or its time are used
+   up.
+2. A repetition carries the same counter, so that a box answers again and does not act again. After RENEW_AFTER
+   attempts a job to one box takes a new counter, because a box that was restarted in between refuses counters it
+   cannot judge.
 3. A box that holds some fragments of a command says so, and the next attempt carries only the others.
 4. Finished jobs are kept for a while to be asked about, then forgotten, oldest first.
 
@@ -28,7 +30,8 @@ JOBS_MAX = 512
 
 
 class Job:
-    """One command or broadcast. boxes: state by node number; of a broadcast, of every box that was known when it began."""
+    """One command or broadcast. boxes: state by node number; of a broadcast, of every box that was known when it
+    began."""
 
     def __init__(self, number: int, kind: int, message: "Message", node_num: "int | None", due_ms: int) -> None:
         self.number = number
@@ -47,7 +50,8 @@ class Job:
         """What a box said beside refusing, by node number."""
 
     def state(self) -> str:
-        """The state of the whole job: the least finished of its boxes, or how often it was sent where no box answers."""
+        """The state of the whole job: the least finished of its boxes, or how often it was sent where no box
+        answers."""
         if self.boxes:
             for state in (QUEUED, ON_AIR, EXPIRED, REFUSED):
                 if state in self.boxes.values():

@@ -32,7 +32,8 @@ _SMALL_ORDER_Y = (
 
 
 def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether `signature` (64 bytes) of `message` was made with the private key that belongs to `public_key` (32 bytes)."""
+    """Whether `signature` (64 bytes) of `message` was made with the private key that belongs to `public_key` (32
+    bytes)."""
     if len(public_key) != 32 or len(signature) != 64:
         return False
     s = int.from_bytes(signature[32:], "little")
@@ -79,12 +80,13 @@ def _compress(point: "tuple[int, int, int]") -> bytes:
 
 
 def _double_multiply(s: int, k: int, ax: int, ay: int) -> "tuple[int, int, int]":
-    """s B - k A as (X, Y, Z), both scalars read together from the top (Straus), in extended coordinates (RFC 8032, 5.1.4)."""
+    """s B - k A as (X, Y, Z), both scalars read together from the top (Straus), in extended coordinates (RFC 8032,
+    5.1.4)."""
     p = _P
     ax = p - ax
     both = _add((_BASE_X, _BASE_Y, 1, _BASE_X * _BASE_Y % p), _cached(ax, ay, 1, ax * ay % p))
     table = (_cached(_BASE_X, _BASE_Y, 1, _BASE_X * _BASE_Y % p), _cached(ax, ay, 1, ax * ay % p), _cached(*both))
-    x, y, z, t = 0, 1, 1, 0
+    x, y, z = 0, 1, 1
     for bit in range(252, -1, -1):
         a = x * x % p
         b = y * y % p
@@ -98,7 +100,7 @@ def _double_multiply(s: int, k: int, ax: int, ay: int) -> "tuple[int, int, int]"
         z = f * g % p
         which = (s >> bit & 1) | (k >> bit & 1) << 1
         if which:
-            x, y, z, t = _add((x, y, z, e * h % p), table[which - 1])
+            x, y, z, _ = _add((x, y, z, e * h % p), table[which - 1])
     return x, y, z
 
 

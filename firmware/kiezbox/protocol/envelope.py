@@ -2,14 +2,17 @@
 """The envelope of every Kiezbox message: who, which kind, which number, which fragment, and the proof.
 
 It is the payload of a Meshtastic Data packet on the private port 256 and stands in the clear under the channel key, so
-that a relay can tell an emergency from a reading without any secret. Lengths and order of all fields: docs/wire-format.md.
+that a relay can tell an emergency from a reading without any secret. Lengths and order of all fields:
+docs/wire-format.md.
 
 Not here: what a body means (messages.py), which counter is fresh (replay.py), collecting fragments (fragment.py), the
 list of receipts inside scheme 3 (receipt.py). Called by both endpoints; `clear_kind` by whoever only relays.
 """
 
-from kiezbox.protocol import box_keys
+import hashlib
+
 from kiezbox.protocol.aes_ctr import ctr_crypt
+from kiezbox.protocol.constant import const
 from kiezbox.protocol.hkdf import same
 
 TYPE_CHECKING = False
@@ -45,45 +48,45 @@ CONFIGURATION = 20
 TIME = 21
 MANIFEST = 22
 
-KIND_NAMES = {
-    READING: "reading",
-    HEALTH: "health",
-    EMERGENCY: "emergency",
-    EXERCISE: "exercise",
-    BUTTON: "button",
-    QUERY: "query",
-    COMMAND_RESULT: "command_result",
-    RECEIPT: "receipt",
-    REPLY: "reply",
-    MODE: "mode",
-    BULLETIN: "bulletin",
-    CONFIGURATION: "configuration",
-    TIME: "time",
-    MANIFEST: "manifest",
-}
-KINDS = {name: kind for kind, name in KIND_NAMES.items()}
-
-PURPOSES = {
-    READING: box_keys.UP_TELEMETRY,
-    HEALTH: box_keys.UP_TELEMETRY,
-    EMERGENCY: box_keys.UP_EMERGENCY,
-    EXERCISE: box_keys.UP_EXERCISE,
-    BUTTON: box_keys.UP_BUTTON,
-    QUERY: box_keys.UP_QUERY,
-    COMMAND_RESULT: box_keys.UP_RESULT,
-    RECEIPT: box_keys.DOWN_RECEIPT,
-}
-"""Kinds from 17 on, addressed to one box, share down/command."""
+KIND_NAMES = (
+    "",
+    "reading",
+    "health",
+    "emergency",
+    "exercise",
+    "button",
+    "query",
+    "command_result",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "receipt",
+    "reply",
+    "mode",
+    "bulletin",
+    "configuration",
+    "time",
+    "manifest",
+)
+"""Names by number; a number without a name is no kind."""
 
 IN_THE_CLEAR = (READING, HEALTH)
 """What a box measures is open to every holder of the channel key; all else that it sends up is sealed."""
 
-UPLINK_OVERHEAD = 7 + TAG_LENGTH
-DOWNLINK_OVERHEAD = 11 + TAG_LENGTH
-BROADCAST_HEADER_LENGTH = 8
-SIGNATURE_DOMAIN = b"Kiezbox 1 broadcast"
+UPLINK_PART_MAX = PAYLOAD_LENGTH_MAX - 7 - TAG_LENGTH
+"""Bytes of a body, or of a piece of one, in one frame up."""
 
-_HEADER_LENGTH = {UPLINK: 7, UPLINK_SEALED: 7, DOWNLINK: 11, BROADCAST: BROADCAST_HEADER_LENGTH}
+DOWNLINK_PART_MAX = PAYLOAD_LENGTH_MAX - 11 - TAG_LENGTH
+BROADCAST_HEADER_LENGTH = 8
+
+_SIGNATURE_DOMAIN = const(b"Kiezbox 1 cast")
+
+_HEADER_LENGTHS = const(b"\0\7\7\0\13\10")
 
 
 class EnvelopeError(ValueError):
@@ -100,8 +103,6 @@ class Envelope:
     box: destination of a downlink, 0 else. key_id: signing key of a broadcast, 0 else. counter: u32. index, count: this
     fragment of how many. body: bytes between header and proof; sealed where the scheme says so. `payload`: as received.
     """
-
-    __slots__ = ("body", "box", "count", "counter", "index", "key_id", "kind", "payload", "scheme")
 
     def __init__(self, payload: bytes) -> None:
         """Raises EnvelopeError. A list of receipts has a body and neither counter nor fragments."""
@@ -123,10 +124,10 @@ class Envelope:
                 raise EnvelopeError("kind_not_for_scheme")
             self.body = payload[2:]
             return
-        header_length = _HEADER_LENGTH.get(scheme)
-        if header_length is None:
+        header_length = _HEADER_LENGTHS[scheme] if scheme <= BROADCAST else 0
+        if not header_length:
             raise EnvelopeError("unknown_scheme")
-        if kind not in KIND_NAMES:
+        if not is_kind(kind):
             raise EnvelopeError("unknown_kind")
         if kind == RECEIPT or (kind > RECEIPT) != (scheme >= DOWNLINK) or (kind in IN_THE_CLEAR) != (scheme == UPLINK):
             # The last test leaves UPLINK_SEALED, DOWNLINK and BROADCAST to the kinds that are not open.
@@ -154,14 +155,19 @@ class Envelope:
 
 def clear_kind(payload: bytes) -> int:
     """The kind a payload claims to be, 0 if it is no envelope of ours. Nothing is proven."""
-    if 2 <= len(payload) <= PAYLOAD_LENGTH_MAX and payload[0] >> 4 == VERSION and payload[1] in KIND_NAMES:
+    if 2 <= len(payload) <= PAYLOAD_LENGTH_MAX and payload[0] >> 4 == VERSION and is_kind(payload[1]):
         return payload[1]
     return 0
 
 
-def purpose_of(kind: int) -> str:
-    """Which keys of a box belong to `kind`."""
-    return PURPOSES.get(kind, box_keys.DOWN_COMMAND)
+def is_kind(kind: int) -> bool:
+    """Whether this number stands for a kind of message."""
+    return 0 < kind < len(KIND_NAMES) and KIND_NAMES[kind] != ""
+
+
+def kind_number(name: str) -> int:
+    """The number of a kind, 0 if no kind has this name."""
+    return KIND_NAMES.index(name) if name in KIND_NAMES else 0
 
 
 def seal(keys: "BoxKeys", node_num: int, kind: int, counter: int, body: bytes) -> bytes:
@@ -169,20 +175,24 @@ def seal(keys: "BoxKeys", node_num: int, kind: int, counter: int, body: bytes) -
 
     The same box, kind and counter must never seal two different bodies.
     """
-    block = (
-        node_num.to_bytes(4, "little") + counter.to_bytes(4, "little") + bytes((kind, VERSION, 0, 0)) + bytes(4)
-    )
-    return ctr_crypt(keys.seal(purpose_of(kind)), block, body)
+    block = node_num.to_bytes(4, "little") + counter.to_bytes(4, "little") + bytes((kind, VERSION, 0, 0)) + bytes(4)
+    return ctr_crypt(keys.seal(kind), block, body)
 
 
-def encode_uplink(keys: "BoxKeys", node_num: int, kind: int, counter: int, index: int, count: int, part: bytes) -> bytes:
+def encode_uplink(
+    keys: "BoxKeys", node_num: int, kind: int, counter: int, index: int, count: int, part: bytes
+) -> bytes:
     """One fragment from box `node_num`; `part` is a piece of the body, sealed before unless the kind is open."""
     scheme = UPLINK if kind in IN_THE_CLEAR else UPLINK_SEALED
-    head = bytes((VERSION << 4 | scheme, kind)) + counter.to_bytes(4, "little") + bytes((index << 4 | count - 1,)) + part
+    head = (
+        bytes((VERSION << 4 | scheme, kind)) + counter.to_bytes(4, "little") + bytes((index << 4 | count - 1,)) + part
+    )
     return head + _tag(keys, node_num, kind, head)
 
 
-def encode_downlink(keys: "BoxKeys", node_num: int, kind: int, counter: int, index: int, count: int, part: bytes) -> bytes:
+def encode_downlink(
+    keys: "BoxKeys", node_num: int, kind: int, counter: int, index: int, count: int, part: bytes
+) -> bytes:
     """One fragment to box `node_num`; `part` is a piece of the sealed body."""
     head = (
         bytes((VERSION << 4 | DOWNLINK, kind))
@@ -206,7 +216,7 @@ def encode_broadcast(
 ) -> bytes:
     """The signed first fragment of a broadcast; `sign` makes the 64-byte Ed25519 signature."""
     head = broadcast_header(kind, key_id, counter, 0, count) + body
-    return head + sign(SIGNATURE_DOMAIN + head)
+    return head + sign(_signed(head))
 
 
 def broadcast_header(kind: int, key_id: int, counter: int, index: int, count: int) -> bytes:
@@ -221,8 +231,14 @@ def broadcast_header(kind: int, key_id: int, counter: int, index: int, count: in
 def signed_part(payload: bytes) -> "tuple[bytes, bytes]":
     """What the signature of a broadcast's first fragment covers, and the signature."""
     cut = len(payload) - SIGNATURE_LENGTH
-    return SIGNATURE_DOMAIN + payload[:cut], payload[cut:]
+    return _signed(payload[:cut]), payload[cut:]
+
+
+def _signed(head: bytes) -> bytes:
+    # A digest, because a board has SHA-256 in hardware and SHA-512, of which Ed25519 needs one block for this, in
+    # Python.
+    return _SIGNATURE_DOMAIN + hashlib.sha256(head).digest()
 
 
 def _tag(keys: "BoxKeys", node_num: int, kind: int, head: bytes) -> bytes:
-    return keys.authentic(purpose_of(kind)).digest(node_num.to_bytes(4, "little") + head)[:TAG_LENGTH]
+    return keys.mac(kind).digest(node_num.to_bytes(4, "little") + head)[:TAG_LENGTH]

@@ -4,7 +4,8 @@
 from collections import namedtuple
 
 StageChanged = namedtuple("StageChanged", ("counter", "stage", "time_s", "station", "text"))  # noqa: PYI024
-"""Own message `counter` has reached `stage` (2 gateway, 3 station, 4 read, 5 answered); time 0 and empty texts if not told."""
+"""Own message `counter` has reached `stage` (2 gateway, 3 station, 4 read, 5 answered); time 0 and empty texts if not
+told."""
 
 ModeCommanded = namedtuple("ModeCommanded", ("message",))  # noqa: PYI024
 """A proven mode command, newer than the last and meant for this box."""
@@ -28,16 +29,16 @@ held: the same fact the other way round, `sequence in held`.
 """
 
 Persist = namedtuple("Persist", ("name", "value"))  # noqa: PYI024
-"""Write `value` to flash under `name` and then call persisted(name, value); give it back in `saved` at the next start."""
+"""Write `value` to flash under `name` and then call persisted(name, value); give it back in `saved` at the next
+start."""
 
 Send = namedtuple("Send", ("payload", "priority", "job"))  # noqa: PYI024
-"""Put `payload` on the air as a broadcast on the private port. job: the gateway's job number, or the box's counter; 0 if none."""
+"""Put `payload` on the air as a broadcast on the private port. job: the gateway's job number, or the box's counter; 0
+if none."""
 
 
 class Gaps:
     """The sequence numbers up to `upto` that a gateway does not hold or says nothing about."""
-
-    __slots__ = ("_readings",)
 
     def __init__(self, readings: "object") -> None:
         self._readings = readings

@@ -31,8 +31,6 @@ def split(body: bytes, length_max: int) -> "list[bytes]":
 
 
 class _Unfinished:
-    __slots__ = ("count", "held", "key", "length", "parts", "since_ms")
-
     def __init__(self, key: "Hashable", count: int) -> None:
         self.key = key
         self.count = count
@@ -44,8 +42,6 @@ class _Unfinished:
 
 class Assembler:
     """Collects the fragments of several messages at a time."""
-
-    __slots__ = ("_bytes_max", "_expiry_ms", "_messages_max", "_unfinished", "dropped")
 
     def __init__(self, messages_max: int, bytes_max: int, expiry_ms: int) -> None:
         self._messages_max = messages_max

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a gateway knows of one box: its keys, the counters it has used, the readings that are stored, the receipts it is owed.
+"""What a gateway knows of one box: its keys, the counters it has used, the readings that are stored, the receipts it
+is owed.
 
-Not here: frames and jobs (gateway_endpoint.py, downlink.py), the durable store (the gateway's). Called by gateway_endpoint.py.
+Not here: frames and jobs (gateway_endpoint.py, downlink.py), the durable store (the gateway's). Called by
+gateway_endpoint.py.
 """
 
 from kiezbox.protocol import envelope, receipt
@@ -76,8 +78,8 @@ class GatewayBox:
         depth = min(SEQUENCES_BACK, self.upto - 1)
         if below_held:
             depth = min(depth, max(0, self.upto - self._floor))
-        else:
-            depth = min(depth, held.bit_length())
+        while depth and not below_held and not held >> (depth - 1) & 1:
+            depth -= 1  # What nobody has heard of is not said to be missing.
         length = (depth + 7) // 8
         if below_held:
             # The bits beyond the floor are held as well.

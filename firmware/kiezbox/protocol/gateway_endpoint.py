@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gateway's end of the Kiezbox protocol: proves and opens what boxes send, answers with receipts, carries commands down.
+"""The gateway's end of the Kiezbox protocol: proves and opens what boxes send, answers with receipts, carries commands
+down.
 
 1. A message counts only if the box is known, not revoked, and its tag fits; everything else is Rejected with a reason.
-2. Handing a message out is no receipt. A receipt is made by `acknowledge`, which the owner calls after its store committed.
+2. Handing a message out is no receipt. A receipt is made by `acknowledge`, which the owner calls after its store
+   committed.
 3. A message heard again is handed out again with duplicate_hint; the owner's store decides by the message's number.
    If its receipt was given before, it is given again.
-4. Receipts for calls go out at once and take everything with them that is owed; readings wait to be acknowledged together.
-5. Downlink counters come from a reserved block: before the first Persist was confirmed nothing is sent down except receipts.
+4. Receipts for calls go out at once and take everything with them that is owed; readings wait to be acknowledged
+   together.
+5. Downlink counters come from a reserved block: before the first Persist was confirmed nothing is sent down except
+   receipts.
 
 Not here: SQLite, the radio, MQTT (kiezbox_gateway). Runs on CPython; its tests run on both interpreters.
 """
@@ -48,7 +52,7 @@ FRAGMENTS_PAUSE_MS = 6_000
 BROADCAST_ATTEMPTS = 6
 _CALLS = (envelope.EMERGENCY, envelope.EXERCISE, envelope.BUTTON)
 _ANSWERED = (envelope.MODE,)
-_DOWN_PART_MAX = envelope.PAYLOAD_LENGTH_MAX - envelope.DOWNLINK_OVERHEAD
+_DOWN_PART_MAX = envelope.DOWNLINK_PART_MAX
 _CAST_PART_MAX = envelope.PAYLOAD_LENGTH_MAX - envelope.BROADCAST_HEADER_LENGTH
 _CAST_FIRST_MAX = _CAST_PART_MAX - envelope.SIGNATURE_LENGTH
 
@@ -142,7 +146,9 @@ class GatewayEndpoint:
         if freshness == SEEN and received.count > 1 and counter in box.stages:
             # All fragments were here before; one of them is enough to see that the receipt was not heard.
             self._owe_stage(box, counter, box.stages[counter])
-            return Progress(from_node, counter, envelope.KIND_NAMES[received.kind], (1 << received.count) - 1, received.count)
+            return Progress(
+                from_node, counter, envelope.KIND_NAMES[received.kind], (1 << received.count) - 1, received.count
+            )
         try:
             body = self._assembler.add(whole, received.index, received.count, received.body, now_ms)
         except ValueError:
@@ -203,7 +209,11 @@ class GatewayEndpoint:
         urgent = False
         for box in self._boxes.values():
             since_ms = box.owed_readings_since_ms
-            if box.owed_stages or box.owed_fragments or (since_ms is not None and now_ms - since_ms >= READINGS_PAUSE_MS):
+            if (
+                box.owed_stages
+                or box.owed_fragments
+                or (since_ms is not None and now_ms - since_ms >= READINGS_PAUSE_MS)
+            ):
                 urgent = True
         if not urgent:
             return []
@@ -250,7 +260,8 @@ class GatewayEndpoint:
         return job.number
 
     def broadcast(self, kind: str, message: "Message", now_ms: int) -> int:
-        """Send a signed message ("mode", "bulletin", "time", "manifest", "configuration") to all boxes; returns the job.
+        """Send a signed message ("mode", "bulletin", "time", "manifest", "configuration") to all boxes; returns the
+        job.
 
         Raises MessageError; ValueError without a signing key.
         """
@@ -273,7 +284,8 @@ class GatewayEndpoint:
         return job.number
 
     def job_states(self, number: int) -> "dict[int, str]":
-        """State by box of a job; empty for a broadcast that no box answers. Raises KeyError for one that is forgotten."""
+        """State by box of a job; empty for a broadcast that no box answers. Raises KeyError for one that is
+        forgotten."""
         return dict(self.jobs[number].boxes)
 
     def cancel_job(self, number: int) -> None:
@@ -385,7 +397,7 @@ class GatewayEndpoint:
 
 
 def _downlink_kind(kind: str) -> int:
-    number = envelope.KINDS.get(kind, 0)
+    number = envelope.kind_number(kind)
     if number <= envelope.RECEIPT:
         raise MessageError("unknown_kind", kind)
     return number

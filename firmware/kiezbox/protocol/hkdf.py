@@ -6,21 +6,16 @@ Not here: which keys exist and what they are for (box_keys.py). Called by box_ke
 
 import hashlib
 
-_INNER = bytes(value ^ 0x36 for value in range(256))
-_OUTER = bytes(value ^ 0x5C for value in range(256))
-
 
 class Hmac:
     """One HMAC-SHA256 key, with both padded blocks made once, so that a tag costs two hashes and no loop."""
-
-    __slots__ = ("_inner", "_outer")
 
     def __init__(self, key: bytes) -> None:
         if len(key) > 64:
             key = hashlib.sha256(key).digest()
         key = key + bytes(64 - len(key))
-        self._inner = bytes([_INNER[value] for value in key])
-        self._outer = bytes([_OUTER[value] for value in key])
+        self._inner = bytes([value ^ 0x36 for value in key])
+        self._outer = bytes([value ^ 0x5C for value in key])
 
     def digest(self, message: bytes) -> bytes:
         """The 32-byte authentication code of `message`."""

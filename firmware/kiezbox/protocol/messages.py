@@ -3,13 +3,15 @@
 
 1. The tables below are the whole schema: the field number is the position, the letter behind the name is the type.
 2. A key that is absent, or None, is not sent; nothing has a default, so 0 is a value and absence means "not known".
-3. A key that no table knows, a wrong type or a value out of range is an error on sending; on receiving, an unknown field
-   number is skipped, so that an older box understands a newer gateway.
+3. A key that no table knows, a wrong type or a value out of range is an error on sending; on receiving, an unknown
+   field number is skipped, so that an older box understands a newer gateway.
 
-Not here: envelope, proof, fragments; the packing of samples (reading.py) and of texts (text_coding.py). Called by both endpoints.
+Not here: envelope, proof, fragments; the packing of samples (reading.py) and of texts (text_coding.py). Called by both
+endpoints.
 """
 
 from kiezbox.protocol import envelope, protobuf, reading, text_coding
+from kiezbox.protocol.constant import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,62 +22,46 @@ if TYPE_CHECKING:
 BODY_LENGTH_MAX = 1728
 """Bytes of one encoded body: eight uplink fragments."""
 
-TEXT_LENGTH_MAX = 500
-"""UTF-8 bytes of a text that a person wrote."""
+# UTF-8 bytes of a text that a person wrote; of a name, a code, a language tag, and of raw bytes.
+_TEXT_LENGTH_MAX = const(500)
+_WORD_LENGTH_MAX = const(64)
+_NEIGHBOURS_MAX = const(16)
 
-WORD_LENGTH_MAX = 64
-"""UTF-8 bytes of a name, a code, a language tag; also the length limit of raw bytes."""
-
-NEIGHBOURS_MAX = 16
-
-# u: varint, 0 .. 2^32-1. s: zigzag varint, -2^31 .. 2^31-1. f: fixed32, a node number. t: string, at most 64 bytes.
-# c: bytes, a coded text of at most 500 bytes of UTF-8. b: bytes, at most 64. r: bytes, coded samples. n: neighbours.
-# fmt: off
-_CALL = (
-    "category", "u", "text", "c", "place", "c", "people", "u", "name", "c", "contact", "c", "language", "t", "code", "t",
-    "time_s", "u", "clock_quality", "u", "action", "u", "refers_to", "u",
+# The letter behind each colon is the type. u: varint, 0 .. 2^32-1. s: zigzag varint, -2^31 .. 2^31-1. f: fixed32, a node
+# number. t: string, at most 64 bytes. c: bytes, a coded text of at most 500 bytes of UTF-8. b: bytes, at most 64.
+# r: bytes, coded samples. n: neighbours, each a message of its own. Plain strings, because a board holds them in a tenth
+# of the heap that tuples take.
+_CALL = const(
+    "category:u text:c place:c people:u name:c contact:c language:t code:t time_s:u clock_quality:u action:u"
+    " refers_to:u"
 )
 FIELDS = {
-    envelope.READING: ("sequence", "u", "time_s", "u", "clock_quality", "u", "interval_s", "u", "samples", "r"),
+    envelope.READING: "sequence:u time_s:u clock_quality:u interval_s:u samples:r",
     envelope.HEALTH: (
-        "time_s", "u", "clock_source", "u", "clock_quality", "u", "uptime_s", "u", "battery_mv", "u", "panel_mv", "u",
-        "temperature_cc", "s", "heap_free_bytes", "u", "flash_free_bytes", "u", "reset_cause", "u",
-        "firmware_version", "t", "mode", "u", "mode_epoch", "u", "duty_spent_ms", "u", "queue_length", "u",
-        "neighbours", "n", "faults", "u", "battery_ma", "s", "broadcast_epoch", "u", "refused", "u", "restarts", "u",
-        "calls_open", "u", "reading_interval_s", "u",
+        "time_s:u clock_source:u clock_quality:u uptime_s:u battery_mv:u panel_mv:u temperature_cc:s heap_free_bytes:u"
+        " flash_free_bytes:u reset_cause:u firmware_version:t mode:u mode_epoch:u duty_spent_ms:u queue_length:u"
+        " neighbours:n faults:u battery_ma:s broadcast_epoch:u refused:u restarts:u calls_open:u reading_interval_s:u"
     ),
     envelope.EMERGENCY: _CALL,
     envelope.EXERCISE: _CALL,
-    envelope.BUTTON: ("time_s", "u", "clock_quality", "u", "action", "u", "button", "u", "refers_to", "u"),
-    envelope.QUERY: ("code", "t"),
-    envelope.COMMAND_RESULT: (
-        "refers_to", "u", "kind", "u", "result", "u", "detail", "t", "mode", "u", "mode_epoch", "u", "fragments", "u",
-        "time_s", "u",
-    ),
-    envelope.REPLY: (
-        "code", "t", "refers_to", "u", "stage", "u", "station", "t", "time_s", "u", "text", "c", "language", "t",
-    ),
-    envelope.MODE: (
-        "mode", "u", "epoch", "u", "scope", "u", "district", "t", "box", "f", "issued_s", "u", "expires_s", "u",
-    ),
+    envelope.BUTTON: "time_s:u clock_quality:u action:u button:u refers_to:u",
+    envelope.QUERY: "code:t",
+    envelope.COMMAND_RESULT: "refers_to:u kind:u result:u detail:t mode:u mode_epoch:u fragments:u time_s:u",
+    envelope.REPLY: "code:t refers_to:u stage:u station:t time_s:u text:c language:t",
+    envelope.MODE: "mode:u epoch:u scope:u district:t box:f issued_s:u expires_s:u",
     envelope.BULLETIN: (
-        "identifier", "t", "headline", "c", "text", "c", "language", "t", "severity", "u", "sent_s", "u",
-        "expires_s", "u", "source", "t", "area", "t", "action", "u", "instruction", "c",
+        "identifier:t headline:c text:c language:t severity:u sent_s:u expires_s:u source:t area:t action:u"
+        " instruction:c"
     ),
     envelope.CONFIGURATION: (
-        "name", "t", "place", "c", "district", "t", "long_name", "t", "short_name", "t", "role", "t", "preset", "t",
-        "hop_limit", "u", "channel_name", "t", "channel_psk", "b", "reading_interval_s", "u", "samples_per_frame", "u",
-        "health_interval_s", "u", "nodeinfo_interval_s", "u", "telemetry_interval_s", "u", "root_key", "b",
-        "key_id", "u", "public_key", "b", "revoked_key_id", "u", "reserve_pct", "u",
+        "name:t place:c district:t long_name:t short_name:t role:t preset:t hop_limit:u channel_name:t channel_psk:b"
+        " reading_interval_s:u samples_per_frame:u health_interval_s:u nodeinfo_interval_s:u telemetry_interval_s:u"
+        " root_key:b key_id:u public_key:b revoked_key_id:u reserve_pct:u"
     ),
-    envelope.TIME: ("time_s", "u", "quality", "u"),
-    envelope.MANIFEST: (
-        "version", "t", "board", "t", "size_bytes", "u", "sha256", "b", "issued_s", "u", "expires_s", "u", "name", "t",
-        "battery_min_mv", "u",
-    ),
+    envelope.TIME: "time_s:u quality:u",
+    envelope.MANIFEST: "version:t board:t size_bytes:u sha256:b issued_s:u expires_s:u name:t battery_min_mv:u",
 }
-_NEIGHBOUR = ("node", "f", "rssi_dbm", "s", "snr_db", "s")
-# fmt: on
+_NEIGHBOUR = const("node:f rssi_dbm:s snr_db:s")
 
 
 class MessageError(ValueError):
@@ -105,19 +91,19 @@ def decode(kind: int, body: bytes) -> "Message":
     return _decode_fields(fields, body)
 
 
-def _encode_fields(fields: "tuple[str, ...]", message: "Message") -> bytes:
+def _encode_fields(fields: str, message: "Message") -> bytes:
     body = bytearray()
-    known = 0
-    for position in range(0, len(fields), 2):
-        name = fields[position]
+    known = number = 0
+    for field in fields.split(" "):
+        number += 1
+        name = field[:-2]
         if name not in message:
             continue
         known += 1
         value = message[name]
         if value is None:
             continue
-        number = position // 2 + 1
-        letter = fields[position + 1]
+        letter = field[-1]
         if letter in "usf":
             low, high = (-0x80000000, 0x7FFFFFFF) if letter == "s" else (0, 0xFFFFFFFF)
             if not isinstance(value, int) or not low <= value <= high:
@@ -129,7 +115,7 @@ def _encode_fields(fields: "tuple[str, ...]", message: "Message") -> bytes:
                 body += protobuf.encode_varint(protobuf.zigzag(value) if letter == "s" else value)
             continue
         if letter == "n":
-            if len(value) > NEIGHBOURS_MAX:
+            if len(value) > _NEIGHBOURS_MAX:
                 raise MessageError("value_out_of_range", name)
             chunks = [_encode_fields(_NEIGHBOUR, item) for item in value]
         else:
@@ -138,7 +124,7 @@ def _encode_fields(fields: "tuple[str, ...]", message: "Message") -> bytes:
             body += protobuf.encode_varint(number << 3 | 2) + protobuf.encode_varint(len(chunk)) + chunk
     if known != len(message):
         for name in message:
-            if name not in fields[::2]:
+            if " " + str(name) + ":" not in " " + fields:
                 raise MessageError("unknown_key", str(name))
     return bytes(body)
 
@@ -150,33 +136,33 @@ def _encode_bytes(letter: str, name: str, value: object, message: "Message") -> 
         except (ValueError, TypeError, AttributeError) as error:
             raise MessageError("value_out_of_range", name + ": " + str(error))
     if letter == "b":
-        if not isinstance(value, (bytes, bytearray)) or len(value) > WORD_LENGTH_MAX:
+        if not isinstance(value, (bytes, bytearray)) or len(value) > _WORD_LENGTH_MAX:
             raise MessageError("value_out_of_range", name)
         return bytes(value)
     if not isinstance(value, str):
         raise MessageError("value_out_of_range", name)
     raw = value.encode()
-    if len(raw) > (TEXT_LENGTH_MAX if letter == "c" else WORD_LENGTH_MAX):
+    if len(raw) > (_TEXT_LENGTH_MAX if letter == "c" else _WORD_LENGTH_MAX):
         raise MessageError("text_too_long", name)
     if letter == "c":
         return text_coding.encode(value, message.get("language") or "")
     return raw
 
 
-def _decode_fields(fields: "tuple[str, ...]", body: bytes) -> "Message":
+def _decode_fields(fields: str, body: bytes) -> "Message":
     message: Message = {}
+    names = fields.split(" ")
     try:
         for number, wire_type, value in protobuf.iterate(body):
-            position = 2 * number - 2
-            if position >= len(fields):
+            if number > len(names):
                 continue
-            name = fields[position]
-            letter = fields[position + 1]
+            name = names[number - 1][:-2]
+            letter = names[number - 1][-1]
             if wire_type != (0 if letter in "us" else 5 if letter == "f" else 2):
                 raise MessageError("wrong_wire_type", name)
             if letter == "n":
                 neighbours = message.setdefault(name, [])
-                if len(neighbours) < NEIGHBOURS_MAX:
+                if len(neighbours) < _NEIGHBOURS_MAX:
                     neighbours.append(_decode_fields(_NEIGHBOUR, bytes(value)))
             else:
                 message[name] = _decode_value(letter, name, value)
@@ -201,6 +187,6 @@ def _decode_value(letter: str, name: str, value: "Any") -> object:
         return reading.decode(value)
     if letter == "c":
         return text_coding.decode(value)
-    if len(value) > WORD_LENGTH_MAX:
+    if len(value) > _WORD_LENGTH_MAX:
         raise MessageError("text_too_long", name)
     return value.decode() if letter == "t" else value

@@ -10,8 +10,6 @@ import hashlib
 class RandomBits:
     """A stream of numbers made by hashing a seed with a running number."""
 
-    __slots__ = ("_pool", "_round", "_seed")
-
     def __init__(self, entropy: bytes, purpose: bytes = b"") -> None:
         """Different purposes give unrelated streams from the same entropy."""
         self._seed = hashlib.sha256(purpose + b"\0" + entropy).digest()

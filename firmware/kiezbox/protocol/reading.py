@@ -10,6 +10,7 @@ Layout: docs/wire-format.md. Not here: when samples are taken. Called by message
 """
 
 from kiezbox.protocol.bits import BitReader, BitWriter
+from kiezbox.protocol.constant import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,30 +30,32 @@ VALUE_NAMES = (
     "panel_mv",
     "battery_ma",
 )
-SAMPLES_MAX = 15
-VALUE_MAX = 0x3FFFFFFF
+_SAMPLES_MAX = const(15)
+_VALUE_MAX = const(0x3FFFFFFF)
 """Largest magnitude of a value: a small integer on the board."""
 
-_TYPICAL = (1000, 600, 10130, 50, 100, 150, 500, 650, 50000, 3900, 5000, 0)
-_FIRST_RICE = b"\x0b\x08\x08\x06\x07\x08\x08\x08\x10\x09\x0d\x08"
-_NEXT_RICE = b"\x04\x03\x02\x03\x04\x04\x05\x06\x09\x03\x08\x05"
+_TYPICAL = const((1000, 600, 10130, 50, 100, 150, 500, 650, 50000, 3900, 5000, 0))
+_FIRST_RICE = const(b"\x0b\x08\x08\x06\x07\x08\x08\x08\x10\x09\x0d\x08")
+_NEXT_RICE = const(b"\x04\x03\x02\x03\x04\x04\x05\x06\x09\x03\x08\x05")
 
-_ESCAPE = 12
+_ESCAPE = const(12)
 """This many ones are no quotient: the number follows in 32 bits."""
 
-_NONE, _ALL, _SOME = 0, 1, 2
+_NONE = const(0)
+_ALL = const(1)
+_SOME = const(2)
 
 
 def encode(samples: "list[Sample]") -> bytes:
     """1 to 15 samples, oldest first. Raises ValueError for an unknown value name or a value out of range."""
     count = len(samples)
-    if not 1 <= count <= SAMPLES_MAX:
+    if not 1 <= count <= _SAMPLES_MAX:
         raise ValueError("1 to 15 samples")
     for sample in samples:
         for name, value in sample.items():
             if name not in VALUE_NAMES:
                 raise ValueError("unknown value " + str(name))
-            if value is not None and not (isinstance(value, int) and -VALUE_MAX <= value <= VALUE_MAX):
+            if value is not None and not (isinstance(value, int) and -_VALUE_MAX <= value <= _VALUE_MAX):
                 raise ValueError(name + " out of range")
     writer = BitWriter()
     writer.write(count, 4)
@@ -112,7 +115,7 @@ def decode(coded: bytes) -> "list[Sample]":
             if presence == _SOME and not reader.read(1):
                 continue
             previous += _read_number(reader, rice)
-            if not -VALUE_MAX <= previous <= VALUE_MAX:
+            if not -_VALUE_MAX <= previous <= _VALUE_MAX:
                 raise ValueError("value out of range")
             sample[VALUE_NAMES[index]] = previous
             rice = _NEXT_RICE[index]

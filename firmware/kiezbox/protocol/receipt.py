@@ -8,11 +8,14 @@
 Not here: when to send receipts (gateway_endpoint.py), what a box does with them (box_endpoint.py).
 """
 
-from kiezbox.protocol import box_keys, envelope
+from kiezbox.protocol import envelope
+from kiezbox.protocol.constant import const
 from kiezbox.protocol.hkdf import same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from kiezbox.protocol.box_keys import BoxKeys
 
 STORED = 1
@@ -25,10 +28,10 @@ ENTRY_OVERHEAD = 4 + 1 + envelope.TAG_LENGTH
 ITEMS_LENGTH_MAX = envelope.PAYLOAD_LENGTH_MAX - 2 - ENTRY_OVERHEAD
 BITMAP_LENGTH_MAX = 31
 
-_STAGE_ITEM = 0x10
-_READINGS_ITEM = 0x20
-_FRAGMENTS_ITEM = 0x30
-_BELOW_HELD = 0x80
+_STAGE_ITEM = const(0x10)
+_READINGS_ITEM = const(0x20)
+_FRAGMENTS_ITEM = const(0x30)
+_BELOW_HELD = const(0x80)
 
 
 def stage_item(counter: int, stage: int) -> bytes:
@@ -53,7 +56,7 @@ def readings_item(upto: int, held: int, length: int, below_held: bool) -> bytes:
 def encode_entry(keys: "BoxKeys", node_num: int, items: bytes) -> bytes:
     """The entry for box `node_num`; `items` are at most ITEMS_LENGTH_MAX bytes."""
     head = node_num.to_bytes(4, "little") + bytes((len(items),)) + items
-    return head + keys.authentic(box_keys.DOWN_RECEIPT).digest(head)[: envelope.TAG_LENGTH]
+    return head + keys.mac(envelope.RECEIPT).digest(head)[: envelope.TAG_LENGTH]
 
 
 def encode_payload(entries: bytes) -> bytes:
@@ -76,7 +79,7 @@ def own_items(keys: "list[BoxKeys]", node_num: int, body: bytes) -> "list[bytes]
         if int.from_bytes(body[position : position + 4], "little") == node_num:
             head = body[position:stop]
             for key in keys:
-                tag = key.authentic(box_keys.DOWN_RECEIPT).digest(head)[: envelope.TAG_LENGTH]
+                tag = key.mac(envelope.RECEIPT).digest(head)[: envelope.TAG_LENGTH]
                 if same(tag, body[stop:end]):
                     break
             else:
@@ -88,8 +91,6 @@ def own_items(keys: "list[BoxKeys]", node_num: int, body: bytes) -> "list[bytes]
 
 class Readings:
     """What the gateway says of this box's readings: `in` tells whether it holds a sequence number."""
-
-    __slots__ = ("_below_held", "_held", "_length", "upto")
 
     def __init__(self, upto: int, held: int, length: int, below_held: bool) -> None:
         self.upto = upto
@@ -108,18 +109,16 @@ class Readings:
     def missing(self) -> "list[int]":
         """Sequence numbers that the gateway says it lacks, oldest first."""
         return [
-            self.upto - age
-            for age in range(self._length, 0, -1)
-            if not self._held >> (age - 1) & 1 and self.upto > age
+            self.upto - age for age in range(self._length, 0, -1) if not self._held >> (age - 1) & 1 and self.upto > age
         ]
 
 
-def decode_items(items: bytes) -> "list[tuple[str, int, int] | tuple[str, Readings]]":
-    """("stage", counter, stage), ("fragments", counter, held), ("readings", Readings) ...
+def decode_items(items: bytes) -> "list[tuple[str, int, Any]]":
+    """("stage", counter, stage), ("fragments", counter, held), ("readings", upto, Readings) ...
 
     Stops at an item of a type it does not know. Raises EnvelopeError if an item is cut off.
     """
-    found: list[tuple[str, int, int] | tuple[str, Readings]] = []
+    found: list[tuple[str, int, Any]] = []
     position = 0
     while position < len(items):
         item = items[position]
@@ -135,7 +134,7 @@ def decode_items(items: bytes) -> "list[tuple[str, int, int] | tuple[str, Readin
             size = flags & 0x1F
             length = 6 + size
             held = int.from_bytes(items[position + 6 : position + length], "little")
-            found.append(("readings", Readings(number, held, 8 * size, bool(flags & _BELOW_HELD))))
+            found.append(("readings", number, Readings(number, held, 8 * size, bool(flags & _BELOW_HELD))))
         elif item != _READINGS_ITEM:
             break
         else:

@@ -5,7 +5,8 @@
 2. A counter inside the window is new once.
 3. A counter below the window is too old, whether it was seen or not.
 
-Not here: what to do with a repeated message; a receiver usually answers again and changes nothing. Called by both endpoints.
+Not here: what to do with a repeated message; a receiver usually answers again and changes nothing. Called by both
+endpoints.
 """
 
 NEW = 0
@@ -15,8 +16,6 @@ TOO_OLD = 2
 
 class ReplayWindow:
     """The highest counter seen and a bit for each of the `width` counters up to it."""
-
-    __slots__ = ("_bits", "highest", "width")
 
     def __init__(self, width: int, highest: int = 0, bits: int = 0) -> None:
         """`bits`: bit 0 stands for `highest`, bit n for highest - n."""
