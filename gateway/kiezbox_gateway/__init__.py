@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway: takes messages from the mesh into custody, and hands them to the city.
+
+    radio/          the stream API of a stock Meshtastic radio, over TCP or serial
+    store/          SQLite: what was taken into custody, what the city has confirmed, what is to be sent to boxes
+    city/           MQTT to the city's broker
+    web/            status page and HTTP API
+    command/        the command line (`kiezbox gateway ...`, `kiezbox frame ...`)
+    configuration   the one schema of the one configuration file
+    custody         verified, stored, acknowledged: in this order
+    process         puts the parts together
+
+The frame and message formats are not here: they are in `kiezbox.protocol`, shared with the boxes.
+"""

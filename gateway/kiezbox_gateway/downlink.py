@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that goes down to the boxes: receipts, answers, mode commands, bulletins, the time.
+
+The endpoint of the protocol decides what to send when; this file keeps its jobs in the store, gives it disk for its
+counters, and hands its payloads to the radio. A job is committed before its first transmission and taken up again after
+a restart until its boxes have confirmed it or it has expired.
+"""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from kiezbox.protocol import envelope, events
+from kiezbox.protocol import messages as protocol_messages
+from kiezbox.protocol.gateway_endpoint import GatewayEndpoint
+from kiezbox_gateway.custody import unix_ms
+from kiezbox_gateway.radio.link import RadioLink, monotonic_ms
+from kiezbox_gateway.radio.send_queue import BROADCAST, PORT_TEXT, Outgoing
+from kiezbox_gateway.store import calls, jobs, messages
+from kiezbox_gateway.store.calls import FoundCall
+from kiezbox_gateway.store.rows import NewMessage, OutboxClass, StoreError
+from kiezbox_gateway.store.store import Store
+
+MODES = {"everyday": 1, "emergency": 2, "exercise": 3, "maintenance": 4}
+SCOPES = {"all": 0, "district": 1, "box": 2}
+# A payload that waited this long for the radio is stale: its job or receipt comes again by itself.
+PAYLOAD_LIFETIME_MS = 120_000
+IDLE_MS = 5_000
+EMOJI_STORED = "✅"
+
+log = structlog.get_logger(part="downlink")
+
+
+class Downlink:
+    """Create inside a running loop; run `run()` as a task after `resume()`."""
+
+    def __init__(
+        self,
+        endpoint: GatewayEndpoint,
+        store: Store,
+        link: RadioLink,
+        district: str,
+        on_stored: Callable[[OutboxClass], None],
+    ) -> None:
+        self.payloads_sent = 0
+        self._endpoint = endpoint
+        self._store = store
+        self._link = link
+        self._district = district
+        self._on_stored = on_stored
+        self._wake = asyncio.Event()
+        # Endpoint's job number -> (store's job number, states last kept, attempts last kept, expiry)
+        self._kept: dict[int, tuple[int, dict[int, str], int, int]] = {}
+
+    def wake(self) -> None:
+        """Something may be due."""
+        self._wake.set()
+
+    async def resume(self) -> None:
+        """Take up the jobs that were open when the process ended."""
+        now_ms = unix_ms()
+        for job in await self._store.submit(lambda connection: jobs.open_jobs(connection, now_ms)):
+            try:
+                self._start(job.number, job.kind, job.message, job.node_num, job.expires_ms, job.boxes)
+            except (KeyError, ValueError) as error:
+                log.warning("job_not_resumed", job=job.number, reason=type(error).__name__)
+
+    async def run(self) -> None:
+        """Drive the endpoint."""
+        while True:
+            self._wake.clear()
+            try:
+                await self._poll()
+            except StoreError as error:
+                log.error("downlink_store_failed", reason=error.reason)
+            now_ms = monotonic_ms()
+            due_ms = self._endpoint.next_wakeup_ms(now_ms)
+            wait_ms = IDLE_MS if due_ms is None else min(IDLE_MS, max(20, due_ms - now_ms))
+            try:
+                async with asyncio.timeout(wait_ms / 1000):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _poll(self) -> None:
+        now_ms = monotonic_ms()
+        for action in self._endpoint.poll(now_ms):
+            if isinstance(action, events.Persist):
+                await self._store.submit(_saving(action.name, action.value))
+                self._endpoint.persisted(action.name, action.value)
+                self._wake.set()
+            elif isinstance(action, events.Send):
+                self.payloads_sent += 1
+                self._link.send(
+                    Outgoing(
+                        packet_id=self._link.new_packet_id(),
+                        portnum=envelope.PORTNUM,
+                        payload=action.payload,
+                        priority=action.priority,
+                        expires_ms=now_ms + PAYLOAD_LIFETIME_MS,
+                    )
+                )
+        await self._keep_states()
+
+    async def _keep_states(self) -> None:
+        now_ms = unix_ms()
+        for number in list(self._kept):
+            stored_number, kept, attempts, expires_ms = self._kept[number]
+            job = self._endpoint.jobs.get(number)
+            if job is None:
+                del self._kept[number]
+                continue
+            if job.open() and now_ms >= expires_ms:
+                job.give_up()
+            states = dict(job.boxes)
+            if states != kept or job.attempt != attempts:
+                self._kept[number] = (stored_number, states, job.attempt, expires_ms)
+                await self._store.submit(_updating(stored_number, states, job.attempt, now_ms))
+            if not job.open() and all(state not in jobs.OPEN_STATES for state in states.values()):
+                del self._kept[number]
+
+    def _start(
+        self,
+        stored_number: int,
+        kind: str,
+        message: dict[str, Any],
+        node_num: int | None,
+        expires_ms: int,
+        boxes: dict[int, str],
+    ) -> None:
+        now_ms = monotonic_ms()
+        if node_num is None:
+            number = self._endpoint.broadcast(kind, message, now_ms)
+            job = self._endpoint.jobs[number]
+            for box, state in boxes.items():
+                if box in job.boxes:
+                    job.boxes[box] = state
+        else:
+            number = self._endpoint.command(node_num, kind, message, now_ms)
+        self._kept[number] = (stored_number, dict(boxes), 0, expires_ms)
+        self._wake.set()
+
+    async def send_mode(
+        self,
+        mode: str,
+        *,
+        origin: str,
+        boxes: list[int],
+        scope: str = "all",
+        box: int | None = None,
+        lifetime_s: int = 86_400,
+        command_id: str | None = None,
+    ) -> tuple[int, int]:
+        """Broadcast a signed mode command. Returns (job number, epoch). Raises ValueError, StoreError."""
+        now_ms = unix_ms()
+        message: dict[str, Any] = {
+            "mode": MODES[mode],
+            "scope": SCOPES[scope],
+            "issued_s": now_ms // 1000,
+            "expires_s": now_ms // 1000 + lifetime_s,
+        }
+        if scope == "district":
+            message["district"] = self._district
+        if scope == "box":
+            if box is None or box not in boxes:
+                raise ValueError("scope box needs a box of this district")
+            message["box"] = box
+        targets = [box] if scope == "box" and box is not None else boxes
+        expires_ms = now_ms + lifetime_s * 1000
+
+        def store(connection: sqlite3.Connection) -> tuple[int, int, bool]:
+            if command_id is not None:
+                row = connection.execute(
+                    "SELECT number, message FROM job WHERE command_id = ?", (command_id,)
+                ).fetchone()
+                if row is not None:
+                    return row[0], json.loads(row[1])["epoch"], False
+            epoch = message["epoch"] = jobs.next_mode_epoch(connection)
+            number = jobs.create(
+                connection,
+                kind="mode",
+                message=message,
+                node_num=None,
+                boxes=targets,
+                origin=origin,
+                now_ms=now_ms,
+                expires_ms=expires_ms,
+                command_id=command_id,
+            )
+            body = {"mode": mode, "epoch": epoch, "scope": scope, "origin": origin}
+            messages.take(
+                connection,
+                NewMessage(
+                    id=f"{box or 0:08x}-m{epoch:08x}",
+                    kind="mode",
+                    node_num=box or 0,
+                    counter=epoch,
+                    verified=False,
+                    received_ms=now_ms,
+                    measured_s=now_ms // 1000,
+                    body=json.dumps(body),
+                ),
+            )
+            jobs.audit(connection, now_ms, origin, "mode", f"{mode} epoch {epoch} scope {scope}")
+            return number, epoch, True
+
+        number, epoch, new = await self._store.submit(store)
+        if new:
+            self._start(number, "mode", message, None, expires_ms, dict.fromkeys(targets, "queued"))
+            self._on_stored(OutboxClass.MODE)
+        return number, epoch
+
+    async def answer(
+        self,
+        code_or_id: str,
+        stage: int,
+        station: str,
+        text: str | None,
+        origin: str,
+        *,
+        command_id: str | None = None,
+    ) -> tuple[FoundCall, int | None]:
+        """Move a call to a stage and tell its box. Raises NoSuchCallError, StageError, StoreError, ValueError."""
+        now_ms = unix_ms()
+        # What cannot be sent must not be stored as said.
+        protocol_messages.encode(envelope.REPLY, {"station": station, "text": text})
+
+        def store(connection: sqlite3.Connection) -> tuple[FoundCall, int | None, dict[str, Any] | None]:
+            if command_id is not None and jobs.is_known(connection, command_id):
+                return calls.find(connection, code_or_id), None, None
+            call, number = calls.advance(connection, code_or_id, stage, station, text, now_ms, origin, command_id)
+            if number is None:
+                return call, None, None
+            row = connection.execute("SELECT message FROM job WHERE number = ?", (number,)).fetchone()
+            return call, number, json.loads(row[0])
+
+        call, number, message = await self._store.submit(store)
+        self._on_stored(OutboxClass.STAGE)
+        if number is not None and message is not None:
+            try:
+                self._start(
+                    number, "reply", message, call.node_num, now_ms + calls.JOB_LIFETIME_MS, {call.node_num: "queued"}
+                )
+            except KeyError:
+                log.warning("answer_for_unknown_box", box=f"{call.node_num:08x}")
+        elif text:
+            self._send_text(f"{station}: {text}", call.node_num, call.packet_id or 0)
+        return call, number
+
+    async def send_bulletin(
+        self, message: dict[str, Any], *, origin: str, expires_ms: int, command_id: str | None = None
+    ) -> int:
+        """Broadcast a signed notice to residents. Returns the job number. Raises ValueError, StoreError."""
+        now_ms = unix_ms()
+        protocol_messages.encode(envelope.BULLETIN, message)
+
+        def store(connection: sqlite3.Connection) -> tuple[int, bool]:
+            if command_id is not None:
+                row = connection.execute("SELECT number FROM job WHERE command_id = ?", (command_id,)).fetchone()
+                if row is not None:
+                    return int(row[0]), False
+            number = jobs.create(
+                connection,
+                kind="bulletin",
+                message=message,
+                node_num=None,
+                boxes=[],
+                origin=origin,
+                now_ms=now_ms,
+                expires_ms=expires_ms,
+                command_id=command_id,
+            )
+            jobs.audit(connection, now_ms, origin, "bulletin", str(message.get("identifier") or number))
+            return number, True
+
+        number, new = await self._store.submit(store)
+        if new:
+            self._start(number, "bulletin", message, None, expires_ms, {})
+        return number
+
+    def send_time(self, time_s: int, quality: int) -> None:
+        """Broadcast the time once; not kept, since it is only worth something now."""
+        self._endpoint.broadcast("time", {"time_s": time_s, "quality": quality}, monotonic_ms())
+        self._wake.set()
+
+    async def answer_query(self, node_num: int, code: str) -> None:
+        """A box asks for the state of a call that was made at another one."""
+        if not code:
+            return
+
+        def look(connection: sqlite3.Connection) -> tuple[FoundCall, list[dict[str, Any]]]:
+            call = calls.find(connection, code)
+            return call, calls.stages(connection, call.sequence)
+
+        message: dict[str, Any] = {"code": code, "stage": 0}
+        try:
+            _, stages = await self._store.submit(look)
+            last = stages[-1]
+            message = {"code": code, "stage": last["stage"], "time_s": last["time_ms"] // 1000}
+            if last["station"]:
+                message["station"] = last["station"]
+            if last["text"]:
+                message["text"] = last["text"]
+        except calls.NoSuchCallError:
+            log.info("query_for_unknown_code")
+        self._endpoint.reply(node_num, message, monotonic_ms())
+        self._wake.set()
+
+    def confirm_text(self, to_node: int, packet_id: int) -> None:
+        """Show on the resident's own device that its text is stored: a reaction, which stock apps draw at the text."""
+        self._send_text(EMOJI_STORED, BROADCAST, packet_id, emoji=1)
+
+    def _send_text(self, text: str, to_node: int, reply_id: int, emoji: int = 0) -> None:
+        self._link.send(
+            Outgoing(
+                packet_id=self._link.new_packet_id(),
+                portnum=PORT_TEXT,
+                payload=text.encode()[:220],
+                priority=2,
+                to_node=to_node,
+                want_ack=to_node != BROADCAST,
+                reply_id=reply_id,
+                emoji=emoji,
+                expires_ms=monotonic_ms() + PAYLOAD_LIFETIME_MS,
+            )
+        )
+
+
+def _saving(name: str, value: int) -> Callable[[sqlite3.Connection], None]:
+    return lambda connection: jobs.save(connection, name, value)
+
+
+def _updating(number: int, states: dict[int, str], attempts: int, now_ms: int) -> Callable[[sqlite3.Connection], None]:
+    return lambda connection: jobs.update_states(connection, number, states, attempts, now_ms)

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts the gateway together and runs it until it is told to stop. The only place that builds its parts.
+
+Order of starting: store, endpoint with what the store remembers, custody, downlink, then the doors (radio, city, web).
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sqlite3
+import time
+from typing import Any
+
+import structlog
+
+from kiezbox.protocol import envelope
+from kiezbox.protocol.gateway_endpoint import GatewayEndpoint
+from kiezbox_gateway import clock, secret_files, service
+from kiezbox_gateway.city.broker import BrokerAddress
+from kiezbox_gateway.city.message import TOPIC_ROOT, NativeProfile
+from kiezbox_gateway.city.sync import CitySync
+from kiezbox_gateway.configuration import Configuration
+from kiezbox_gateway.custody import Custody, unix_ms
+from kiezbox_gateway.disk import Disk
+from kiezbox_gateway.downlink import Downlink
+from kiezbox_gateway.radio import session as radio_events
+from kiezbox_gateway.radio.link import RadioLink, monotonic_ms
+from kiezbox_gateway.radio.send_queue import PORT_TEXT
+from kiezbox_gateway.radio.setup import Wanted
+from kiezbox_gateway.secret_files import BoxIdentity
+from kiezbox_gateway.store import jobs
+from kiezbox_gateway.store.rows import Heard, OutboxClass
+from kiezbox_gateway.store.store import Store
+
+# Sequence numbers of stored readings that the endpoint is told at the start, for its receipts.
+READINGS_REMEMBERED = 256
+CLOCK_FIRST_S = 15.0
+
+log = structlog.get_logger(part="gateway")
+
+
+class Gateway:
+    """All parts of a running gateway. `await Gateway.start(...)`, then `await gateway.run()`."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        store: Store,
+        boxes: list[BoxIdentity],
+        endpoint: GatewayEndpoint,
+        token: str,
+    ) -> None:
+        self.configuration = configuration
+        self.store = store
+        self.boxes = {box.node_num: box for box in boxes}
+        self.endpoint = endpoint
+        self.token = token
+        self.started_s = time.time()
+        self.names = {box.node_num: box.name for box in boxes}
+        self.names[0] = configuration.gateway.name
+        self.disk = Disk(store.folder, configuration.outbox.disk_reserve_mib, configuration.outbox.disk_free_min_mib)
+        self.disk.check()
+        self.city = self._make_city()
+        self.link = self._make_link()
+        self.downlink = Downlink(endpoint, store, self.link, configuration.gateway.district, self.city.notify)
+        self.custody = Custody(
+            endpoint,
+            store,
+            on_stored=self.city.notify,
+            on_receipt_due=self.downlink.wake,
+            on_query=self._on_query,
+            may_take=self.disk.may_take,
+            make_room=self.disk.free_reserve,
+        )
+        self._background: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def start(cls, configuration: Configuration) -> "Gateway":
+        """Read keys, open the store, resume jobs. Raises SecretFileError, StoreError, BrokerError."""
+        boxes = secret_files.read_boxes(configuration.boxes.file)
+        token = secret_files.read_token(configuration.web.token_file)
+        district_key = secret_files.read_district_key(configuration.boxes.district_key_file)
+        secret_files.read_hex_key(configuration.radio.channel_key_file, secret_files.CHANNEL_KEY_LENGTHS)
+        store = await Store.open(configuration.gateway.data_dir)
+        try:
+            saved = await store.submit(jobs.saved)
+            endpoint = GatewayEndpoint(os.urandom(32), district_key.sign, configuration.boxes.district_key_id, saved)
+            for box in boxes:
+                highest, readings = await store.submit(_memory_of(box.node_num))
+                endpoint.add_box(box.node_num, box.root_key, highest, readings)
+            gateway = cls(configuration, store, boxes, endpoint, token)
+            await gateway.downlink.resume()
+        except BaseException:
+            await store.close()
+            raise
+        return gateway
+
+    def _make_city(self) -> CitySync:
+        city, district = self.configuration.city, self.configuration.gateway.district
+        address = BrokerAddress(
+            url=city.url,
+            client_id=city.client_id or f"kiezbox-{district}",
+            username=city.username,
+            password=secret_files.read_secret(city.password_file).strip() if city.password_file else None,
+            ca_file=city.ca_file,
+            certificate_file=city.certificate_file,
+            certificate_key_file=city.certificate_key_file,
+            version=5 if city.protocol == "5" else 4,
+            keepalive_s=city.keepalive_s,
+        )
+        return CitySync(
+            self.store,
+            address,
+            NativeProfile(district, self.names),
+            window=city.window,
+            readings_per_s=city.readings_per_s,
+            retry_max_s=city.retry_max_s,
+            readback=city.confirmation == "readback",
+            command_topics=[f"{TOPIC_ROOT}/{district}/command/{kind}" for kind in sorted(city.commands)],
+            on_command=self._on_command,
+        )
+
+    def _make_link(self) -> RadioLink:
+        radio = self.configuration.radio
+        wanted = Wanted(
+            region=radio.region,
+            preset=radio.preset,
+            channel_name=radio.channel_name,
+            channel_key=secret_files.read_hex_key(radio.channel_key_file, secret_files.CHANNEL_KEY_LENGTHS),
+            hop_limit=radio.hop_limit,
+        )
+        return RadioLink(radio.address, wanted, self._on_radio, may_write=radio.setup)
+
+    async def _on_radio(self, event: radio_events.Event) -> None:
+        if not isinstance(event, radio_events.PacketArrived):
+            return
+        packet = event.packet
+        from_node = getattr(packet, "from")
+        if packet.channel != (self.link.channel_index or 0):
+            self.link.status.count("other_channel")
+            return
+        if packet.decoded.portnum == envelope.PORTNUM:
+            hops = packet.hop_start - packet.hop_limit if packet.hop_start >= packet.hop_limit else None
+            heard = Heard(packet.rx_rssi, round(packet.rx_snr * 100), hops)
+            await self.custody.take_payload(from_node, packet.decoded.payload, heard, monotonic_ms())
+        elif packet.decoded.portnum == PORT_TEXT and not packet.decoded.emoji:
+            task = await self.custody.take_text(from_node, packet.id, packet.decoded.payload, monotonic_ms())
+            if task is not None and self.configuration.radio.confirm_texts:
+                packet_id = packet.id
+                task.add_done_callback(
+                    lambda done: (
+                        self.downlink.confirm_text(from_node, packet_id)
+                        if not done.cancelled() and done.exception() is None and done.result()
+                        else None
+                    )
+                )
+
+    async def _on_command(self, topic: str, payload: bytes) -> None:
+        from kiezbox_gateway.city.command import take_command
+
+        await take_command(self, topic.rsplit("/", 1)[-1], payload)
+
+    def _on_query(self, node_num: int, code: str) -> None:
+        task = asyncio.create_task(self.downlink.answer_query(node_num, code))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def run(self, *, on_ready: Any = None) -> None:
+        """Run until SIGTERM or SIGINT. Raises OSError when the web port cannot be opened."""
+        from kiezbox_gateway.web.server import WebServer
+
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        web = WebServer(self)
+        try:
+            port = await web.start()
+            if on_ready is not None:
+                on_ready(port)
+            tasks = [
+                asyncio.create_task(work, name=name)
+                for name, work in (
+                    ("radio", self.link.run()),
+                    ("city", self.city.run()),
+                    ("downlink", self.downlink.run()),
+                    ("clock", self._tell_time()),
+                    ("service", service.notify(self)),
+                )
+            ]
+            stopping = asyncio.create_task(stop.wait())
+            done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+            for task in (*tasks, stopping):
+                task.cancel()
+            await asyncio.gather(*tasks, stopping, return_exceptions=True)
+            for task in done - {stopping}:
+                # A part that ends is a fault of ours; the service manager starts the whole anew.
+                task.result()
+        finally:
+            await web.close()
+            await self.custody.finish()
+            await self.store.close()
+
+    async def _tell_time(self) -> None:
+        settings = self.configuration.clock
+        await asyncio.sleep(CLOCK_FIRST_S)
+        while True:
+            quality = await asyncio.to_thread(clock.quality, settings.trust)
+            if quality and self.link.status.state == "ready":
+                self.downlink.send_time(int(time.time()), quality)
+            await asyncio.sleep(settings.interval_s)
+
+    async def waiting_counts(self) -> dict[OutboxClass, int]:
+        """Messages waiting for the city, by class."""
+        rows = await self.store.rows("SELECT class, count(*) FROM message WHERE confirmed_ms IS NULL GROUP BY class")
+        return {OutboxClass(row[0]): row[1] for row in rows}
+
+
+def _memory_of(node_num: int) -> Any:
+    """Highest counter and newest reading numbers of a box: a function over a connection."""
+
+    def look(connection: sqlite3.Connection) -> tuple[int, list[int]]:
+        row = connection.execute("SELECT highest_counter FROM box WHERE node_num = ?", (node_num,)).fetchone()
+        prefix = f"{node_num:08x}-"
+        readings = connection.execute(
+            "SELECT json_extract(body, '$.sequence') FROM message"
+            " WHERE id > ? AND id < ? AND kind = 'reading' ORDER BY id DESC LIMIT ?",
+            (prefix, f"{node_num:08x}.", READINGS_REMEMBERED),
+        ).fetchall()
+        return (row[0] if row else 0), [reading[0] for reading in readings if reading[0]]
+
+    return look
+
+
+async def run(configuration: Configuration, *, on_ready: Any = None) -> None:
+    """Start and run a gateway. See `Gateway.start` and `Gateway.run` for what is raised."""
+    gateway = await Gateway.start(configuration)
+    log.info("started", boxes=len(gateway.boxes), at_ms=unix_ms())
+    with contextlib.suppress(asyncio.CancelledError):
+        await gateway.run(on_ready=on_ready)
+    log.info("stopped")
