@@ -66,7 +66,7 @@ def build(target_dir: Path) -> FirmwareBuild:
             continue
         inside = lib / source.relative_to(FIRMWARE_DIR)
         wanted[inside.with_suffix(".mpy") if source.suffix == ".py" else inside] = source
-    for name in BOARD_ROOT_FILES:
+    for name in filter(lambda name: (FIRMWARE_DIR / name).exists(), BOARD_ROOT_FILES):
         wanted[target_dir / name] = FIRMWARE_DIR / name
 
     for target, source in wanted.items():

@@ -56,7 +56,8 @@ class BoxNode:
         bytes."""
         self.node_num = node_num
         self.endpoint = BoxEndpoint(node_num, root_key, district_public_keys, entropy, saved, district)
-        self.mesh = MeshNode(node_num, [channel], preset, role, hop_limit, entropy, DutyLedger(saved=saved))
+        ledger = DutyLedger(saved=saved)
+        self.mesh = MeshNode(node_num, [channel], preset, role, hop_limit, entropy, ledger, saved, root_key)
         self.long_name = long_name
         self.short_name = short_name
         self._nodeinfo_interval_ms = nodeinfo_interval_ms
@@ -107,12 +108,12 @@ class BoxNode:
         actions: list[Any] = []
         if self._nodeinfo_due_ms is None:
             self._nodeinfo_due_ms = now_ms + NODEINFO_FIRST_MS // 2 + self._random.below(NODEINFO_FIRST_MS)
-        for action in self.endpoint.poll(now_ms, len(self._waiting) < WAITING_MAX):
+        for action in self.endpoint.poll(now_ms, self.mesh.ready and len(self._waiting) < WAITING_MAX):
             if isinstance(action, events.Send):
                 self._hand_over(Data(envelope.PORTNUM, action.payload), action.priority, now_ms)
             else:
                 actions.append(action)
-        if now_ms >= self._nodeinfo_due_ms:
+        if self.mesh.ready and now_ms >= self._nodeinfo_due_ms:
             self._nodeinfo_due_ms = now_ms + self._nodeinfo_interval_ms
             user = encode_user(self.node_num, self.long_name, self.short_name)
             self._hand_over(Data(NODEINFO_APP, user), priority.READING, now_ms)
