@@ -60,7 +60,7 @@ def position(unix_s: int) -> tuple[float, float]:
 def _day_shape_sum(day: date) -> float:
     """Integral of the day's clear-sky shape, in hours, at steps of ten minutes."""
     start_s = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
-    return sum(max(0.0, position(start_s + step * 600)[0]) ** 1.2 for step in range(144)) / 6.0
+    return math.fsum(math.pow(max(0.0, position(start_s + step * 600)[0]), 1.2) for step in range(144)) / 6.0
 
 
 def cloud_factor(seed: int, day: date) -> float:
@@ -77,7 +77,12 @@ def horizontal_w_m2(seed: int, unix_s: int) -> float:
     day = moment.date()
     hour_factor = 0.7 + 0.6 * chance.uniform(seed, "cloud", day.isoformat(), moment.hour)
     mean = (
-        1000.0 * DAILY_KWH_M2[day.month - 1] * cloud_factor(seed, day) * hour_factor * sine**1.2 / _day_shape_sum(day)
+        1000.0
+        * DAILY_KWH_M2[day.month - 1]
+        * cloud_factor(seed, day)
+        * hour_factor
+        * math.pow(sine, 1.2)
+        / _day_shape_sum(day)
     )
     # The clearest sky lets about 0.8 of the light outside the atmosphere through.
     return min(mean, 0.8 * SOLAR_CONSTANT_W_M2 * sine)

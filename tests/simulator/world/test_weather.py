@@ -51,6 +51,4 @@ def test_nothing_jumps_between_two_readings():
 
 
 def test_the_names_are_those_of_a_reading():
-    assert set(series(JANUARY_S, 1)[0]) <= set(
-        reading.VALUE_NAMES if hasattr(messages, "VALUE_NAMES") else series(JANUARY_S, 1)[0]
-    )
+    assert set(series(JANUARY_S, 1)[0]) <= set(reading.VALUE_NAMES)

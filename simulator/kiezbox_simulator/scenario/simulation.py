@@ -1,0 +1,430 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run of a scenario: builds the town, lets time pass, keeps the books. The result is `summary.py`'s to tell.
+
+Not here: what breaks (faults.py), who attacks (attackers.py), energy (power.py), how a vm box works
+(virtual/vm_box.py).
+"""
+
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from kiezbox.protocol.airtime import PRESETS, time_on_air_us
+from kiezbox.protocol.channel import Channel as MeshChannel
+from kiezbox.protocol.counter import CounterExhausted
+from kiezbox.protocol.custody import CustodyFull
+from kiezbox.protocol.gateway_endpoint import Received
+from kiezbox.protocol.mesh import PacketReceived
+from kiezbox_simulator.scenario import attackers, faults
+from kiezbox_simulator.scenario.power import PowerSystem
+from kiezbox_simulator.scenario.referee import Call, Referee, Understood, words_of
+from kiezbox_simulator.scenario.schema import Scenario
+from kiezbox_simulator.scenario.town import Inhabitant, inhabitants, secret
+from kiezbox_simulator.virtual.core_box import CoreBox
+from kiezbox_simulator.virtual.ether import REASONS, Ether, Transmission
+from kiezbox_simulator.virtual.gateway import Gateway, Store
+from kiezbox_simulator.virtual.schedule import Schedule
+from kiezbox_simulator.virtual.station import Modulation
+from kiezbox_simulator.virtual.stock_node import TEXT_PORTNUM, StockNode
+from kiezbox_simulator.virtual.trace import Trace
+from kiezbox_simulator.world import chance, people, weather
+from kiezbox_simulator.world.link import Channel
+
+HOUR_US = people.HOUR_US
+MODES = {"everyday": 1, "emergency": 2, "exercise": 3, "maintenance": 4}
+CHUNKS = 400
+"""How many times progress is told in a run."""
+
+
+def modulation(preset_name: str) -> Modulation:
+    """The ether's view of one of the protocol's presets."""
+    preset = PRESETS[preset_name]
+    return Modulation(preset_name, preset.spreading_factor, preset.bandwidth_hz, preset.coding_rate_denominator)
+
+
+def on_air_us(preset_name: str, frame_length: int) -> int:
+    """Time on air as the protocol package computes it."""
+    return time_on_air_us(PRESETS[preset_name], frame_length)
+
+
+class Simulation:
+    """`run` once. `trace_path` None keeps only the hash; `watch(simulation)` is called a few hundred times on the
+    way."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int,
+        *,
+        trace_path: Path | None = None,
+        work_dir: Path | None = None,
+        header: dict[str, Any] | None = None,
+        cores: int = 2,
+        start_order_seed: int = 0,
+    ) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.end_us = round(scenario.duration_h * HOUR_US)
+        self.schedule = Schedule()
+        self.trace = Trace(self.schedule, trace_path, header)
+        self.wall_s = 0.0
+        air = scenario.air
+        self.ether = Ether(
+            self.schedule,
+            Channel(
+                seed,
+                model=air.model,
+                exponent=air.exponent,
+                shadowing_db=air.shadowing_db,
+                fading_db=air.fading_db,
+                ambient_noise_db=air.city_noise_db,
+            ),
+            on_air_us,
+        )
+        self.mesh_channel = MeshChannel("Kiezbox", secret(seed, "channel"), scenario.radio.preset)
+        self.signing_key = Ed25519PrivateKey.from_private_bytes(secret(seed, "district"))
+        self.public_keys = {1: self.signing_key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)}
+        self.calls: list[Call] = []
+        self.referee = Referee(
+            self.mesh_channel, self.calls, scenario.limits.duty_pct, round(scenario.limits.delivery_grace_h * HOUR_US)
+        )
+        self.store = Store()
+        self.inhabitants = inhabitants(scenario, seed)
+        self.boxes: dict[str, Any] = {}
+        self.gateways: dict[str, Gateway] = {}
+        self.strangers: dict[str, StockNode] = {}
+        self.blackout = False
+        self.readings_delivered = 0
+        self.hops: dict[int, int] = {}
+        self.airtime_by_kind_us: dict[str, int] = {}
+        self.link_uses: dict[tuple[int, int], int] = {}
+        self.events: list[tuple[int, str]] = []
+        self.modes_followed: dict[str, int] = {}
+        self._by_code: dict[tuple[int, str], Call] = {}
+        self._by_counter: dict[tuple[int, int], Call] = {}
+        self._by_packet: dict[tuple[int, int], Call] = {}
+        self._readings_seen: set[tuple[int, int]] = set()
+        self._understood: Understood | None = None
+        self._vm_pool: Any = None
+        if scenario.boxes.kind == "vm":
+            from kiezbox_simulator.virtual.vm_pool import VmPool
+
+            if work_dir is None:
+                raise ValueError("vm boxes need a folder to work in")
+            self._vm_pool = VmPool(self, work_dir, cores, start_order_seed)
+        self._build()
+        self.power = PowerSystem(self) if scenario.energy is not None else None
+        self._plan()
+
+    # Building
+
+    def _build(self) -> None:
+        radio = self.scenario.radio
+        own, other = modulation(radio.preset), modulation(self.scenario.strangers.preset)
+        if other == own:
+            other = own
+        for inhabitant in self.inhabitants:
+            used = other if inhabitant.kind == "stranger" else own
+            power_dbm = 20.0 if inhabitant.kind == "stranger" else radio.power_dbm
+            self.ether.add(inhabitant.node_num, inhabitant.site, used, power_dbm)
+        self.attackers = attackers.build(self, own)
+        self.ether.connect()
+        self.ether.on_start.append(self._started)
+        self.ether.on_end.append(self._ended)
+        root_keys = {i.node_num: i.root_key for i in self.inhabitants if i.kind in ("vm", "core")}
+        for inhabitant, station in zip(self.inhabitants, self.ether.stations, strict=False):
+            if inhabitant.kind == "gateway":
+                self.gateways[inhabitant.site.key] = Gateway(
+                    self.ether,
+                    station,
+                    seed=self.seed,
+                    channel=self.mesh_channel,
+                    preset_name=radio.preset,
+                    hop_limit=radio.hop_limit,
+                    boxes=root_keys,
+                    signing_key=self.signing_key,
+                    store=self.store,
+                    on_stored=self._stored,
+                    start_unix_s=self.scenario.start_unix_s,
+                    on_text=self._text_heard,
+                )
+            elif inhabitant.kind == "core":
+                self.boxes[inhabitant.site.key] = CoreBox(
+                    self.ether,
+                    station,
+                    seed=self.seed,
+                    channel=self.mesh_channel,
+                    preset_name=radio.preset,
+                    hop_limit=radio.hop_limit,
+                    root_key=inhabitant.root_key,
+                    district_public_keys=self.public_keys,
+                    interval_s=self.scenario.readings.interval_s,
+                    samples_per_frame=self.scenario.readings.samples_per_frame,
+                    measure=lambda box: self.measure(box.station.name),
+                    on_stage=self._core_stage,
+                    start_unix_s=self.scenario.start_unix_s,
+                )
+            elif inhabitant.kind == "vm":
+                self.boxes[inhabitant.site.key] = self._vm_pool.add(inhabitant, station)
+            else:
+                channel = self.mesh_channel
+                if inhabitant.kind == "stranger":
+                    channel = MeshChannel("", b"\x01", self.scenario.strangers.preset)
+                node = StockNode(
+                    self.ether,
+                    station,
+                    seed=self.seed,
+                    channel=channel,
+                    preset_name=self.scenario.strangers.preset if inhabitant.kind == "stranger" else radio.preset,
+                    hop_limit=3 if inhabitant.kind == "stranger" else radio.hop_limit,
+                )
+                (self.strangers if inhabitant.kind == "stranger" else self.boxes)[inhabitant.site.key] = node
+
+    def _plan(self) -> None:
+        scenario = self.scenario
+        for node in (*self.gateways.values(), *self.boxes.values(), *self.strangers.values()):
+            # Switched on one after the other within the first minute, as by a person or by the sun.
+            self.schedule.at(
+                round(60e6 * chance.uniform(self.seed, "switch on", node.station.name)), lambda n: n.start(), node
+            )
+        first = next(iter(self.gateways.values()))
+        beacons = max(1, round(scenario.duration_h / scenario.time_beacon_h))
+        for number in range(beacons):
+            self.schedule.at(round(180e6 + number * scenario.time_beacon_h * HOUR_US), self._time_beacon, first)
+        for epoch, change in enumerate(scenario.mode, 1):
+            self.schedule.at(round(change.at_h * HOUR_US) + 120_000_000, self._change_mode, (change.mode, epoch))
+        for number, bulletin in enumerate(scenario.bulletin, 1):
+            self.schedule.at(round(bulletin.at_h * HOUR_US), self._bulletin, (number, bulletin))
+        faults.plan(self)
+        attackers.plan(self)
+        crowd = scenario.people
+        until_h = crowd.until_h if crowd.until_h is not None else max(crowd.from_h, scenario.duration_h - 2.0)
+        hour = self.scenario.start.hour + self.scenario.start.minute / 60.0
+        for person in people.visits(
+            self.seed,
+            list(self.boxes),
+            round(crowd.from_h * HOUR_US),
+            round(min(until_h, scenario.duration_h) * HOUR_US),
+            crowd.calls_per_box_day,
+            local_hour_at_zero=hour,
+            blackout=crowd.blackout,
+            prank_share=crowd.prank_share,
+            impatient_share=crowd.impatient_share,
+        ):
+            self.schedule.at(person.time_us, self.visit, person)
+        if scenario.boxes.kind == "stock":
+            for name, node in self.boxes.items():
+                self.schedule.at(
+                    round(self._interval_us * chance.uniform(self.seed, "phase", name)), self._telemetry, (node, 1)
+                )
+        for name, node in self.strangers.items():
+            offset_us = round(scenario.strangers.period_s * 1e6 * chance.uniform(self.seed, "phase", name))
+            self.schedule.at(offset_us, self._chatter, (node, 1))
+
+    @property
+    def _interval_us(self) -> int:
+        return self.scenario.readings.interval_s * 1_000_000
+
+    # Running
+
+    def run(self, watch: Callable[["Simulation"], None] | None = None) -> None:
+        """Let the whole scenario happen."""
+        began_s = time.monotonic()
+        try:
+            for chunk in range(1, CHUNKS + 1):
+                self.schedule.run(self.end_us * chunk // CHUNKS)
+                if watch is not None:
+                    watch(self)
+            self.referee.finish(self.schedule.now_us)
+        finally:
+            if self._vm_pool is not None:
+                self._vm_pool.close()
+            self.trace.close()
+            self.wall_s = time.monotonic() - began_s
+
+    @property
+    def unix_s(self) -> int:
+        """The true time in the scenario."""
+        return self.scenario.start_unix_s + self.schedule.now_us // 1_000_000
+
+    def measure(self, name: str) -> dict[str, int]:
+        """What the sensors of this box read now."""
+        values = weather.readings(self.seed, name, self.unix_s, self.scenario.temperature_offset_c, self.blackout)
+        if self.power is not None:
+            values.update(self.power.values(name))
+        return values
+
+    def note(self, text: str) -> None:
+        """Something the report shall mention."""
+        self.events.append((self.schedule.now_us, text))
+        self.trace.add("note", "-", text)
+
+    # What happens
+
+    def _time_beacon(self, gateway: Gateway) -> None:
+        if gateway.station.alive:
+            gateway.broadcast_time()
+
+    def _change_mode(self, change: tuple[str, int]) -> None:
+        mode, epoch = change
+        self.blackout = mode == "emergency"
+        self.note(f"The district switches to mode {mode}")
+        for gateway in self.gateways.values():
+            if gateway.station.alive:
+                gateway.command_mode(MODES[mode], epoch)
+                return
+
+    def _bulletin(self, item: tuple[int, Any]) -> None:
+        number, bulletin = item
+        for gateway in self.gateways.values():
+            if gateway.station.alive:
+                gateway.broadcast_bulletin(bulletin.headline, bulletin.text, bulletin.language, number)
+                return
+
+    def _telemetry(self, item: tuple[StockNode, int]) -> None:
+        node, number = item
+        self.schedule.at(self.schedule.now_us + self._interval_us, self._telemetry, (node, number + 1))
+        if node.station.alive:
+            node.send_telemetry(number)
+
+    def _chatter(self, item: tuple[StockNode, int]) -> None:
+        node, number = item
+        mean_us = self.scenario.strangers.period_s * 1e6
+        gap_us = chance.exponential(self.seed, mean_us, node.station.name, number)
+        self.schedule.at(self.schedule.now_us + round(gap_us), self._chatter, (node, number + 1))
+        node.send_bytes(TEXT_PORTNUM, b"x" * self.scenario.strangers.payload_length)
+
+    # Calls
+
+    def visit(self, person: people.Person) -> None:
+        """Somebody comes to a box and asks for help."""
+        box = self.boxes[person.box]
+        call = Call(
+            person.key,
+            person.box,
+            box.station.node_num,
+            person.genuine,
+            person.form["language"],
+            int(person.form["category"]),
+            words_of(person.form),
+            self.schedule.now_us,
+        )
+        self.calls.append(call)
+        self.trace.add("call", person.box, person.key)
+        if not box.station.alive:
+            self.refuse(call, "box without power")
+        elif isinstance(box, CoreBox):
+            try:
+                counter, code = box.submit(person.form, person.key)
+            except (CounterExhausted, CustodyFull) as error:
+                self.refuse(call, type(error).__name__)
+            else:
+                self.accept(call, code)
+                call.counter = counter
+                self._by_counter[call.node_num, counter] = call
+        elif isinstance(box, StockNode):
+            packet_id = box.send_text(f"{person.form['place']}: {person.form['text']}")
+            if packet_id is None:
+                self.refuse(call, "radio refused")
+            else:
+                self.accept(call, "")
+                self._by_packet[call.node_num, packet_id] = call
+        else:
+            box.visit(person, call)
+
+    def accept(self, call: Call, code: str) -> None:
+        """The box has told the person that it keeps this call."""
+        call.accepted_us = self.schedule.now_us
+        call.code = code
+        self.trace.add("accepted", call.box, f"{call.key} {code}")
+        if self.scenario.boxes.kind != "stock":
+            self._by_code[call.node_num, code] = call
+            self.referee.accepted(call)
+
+    def refuse(self, call: Call, reason: str) -> None:
+        """The box has told the person why it cannot take the call."""
+        call.refused = reason
+        self.trace.add("refused", call.box, f"{call.key} {reason}")
+
+    def _core_stage(self, box: CoreBox, counter: int, stage: int) -> None:
+        call = self._by_counter.get((box.station.node_num, counter))
+        if call is not None:
+            self.told_stage(call, stage)
+
+    def told_stage(self, call: Call, stage: int) -> None:
+        """The box shows its resident this stage."""
+        now_us = self.schedule.now_us
+        self.trace.add("stage", call.box, f"{call.key} {stage}")
+        self.referee.told_stage(call, stage, now_us)
+        if stage >= 2 and call.receipt_us is None:
+            call.receipt_us = now_us
+        if stage >= 3 and call.station_us is None:
+            call.station_us = now_us
+
+    def _stored(self, received: Received, now_us: int) -> None:
+        self.trace.add("stored", f"{received.node_num:08x}", f"{received.kind} {received.counter}")
+        if received.kind == "reading":
+            self.readings_delivered += len(received.message.get("samples") or ())
+        elif received.kind in ("emergency", "exercise"):
+            call = self._by_code.get((received.node_num, received.message.get("code") or ""))
+            if call is not None and call.delivered_us is None:
+                call.delivered_us = now_us
+
+    def _text_heard(self, packet: PacketReceived) -> None:
+        """Stock traffic at a gateway: calls as plain text, telemetry as readings."""
+        header, portnum = packet.header, packet.data.portnum
+        if portnum == TEXT_PORTNUM:
+            call = self._by_packet.get((header.from_node, header.packet_id))
+            if call is not None and call.delivered_us is None:
+                call.delivered_us = self.schedule.now_us
+                self.trace.add("heard", call.box, call.key)
+        elif self.scenario.boxes.kind == "stock":
+            key = (header.from_node, header.packet_id)
+            if key not in self._readings_seen:
+                self._readings_seen.add(key)
+                self.readings_delivered += 1
+
+    # The air
+
+    def _started(self, transmission: Transmission) -> None:
+        sender = transmission.sender
+        understood = self.referee.understand(transmission.frame)
+        self.referee.started(transmission, understood)
+        kind = "other"
+        if understood is not None:
+            kind = f"{understood.portnum}/{understood.kind}"
+            # The owner of a frame is who sends it with the hops it began with.
+            role = "own" if understood.from_node == sender.node_num else "relayed"
+            kind = f"{kind}/{role}"
+        self.airtime_by_kind_us[kind] = (
+            self.airtime_by_kind_us.get(kind, 0) + transmission.end_us - transmission.start_us
+        )
+
+    def _ended(self, transmission: Transmission) -> None:
+        self.referee.ended(transmission)
+        heard = [str(reception.station.index) for reception in transmission.receptions if not reception.fate]
+        lost = [
+            f"{reception.station.index}:{REASONS[reception.fate]}"
+            for reception in transmission.receptions
+            if reception.fate and reception.station.alive
+        ]
+        sender = transmission.sender.index
+        for reception in transmission.receptions:
+            if not reception.fate:
+                link = (sender, reception.station.index)
+                self.link_uses[link] = self.link_uses.get(link, 0) + 1
+        digest = sha256(transmission.frame).hexdigest()[:16]
+        self.trace.add(
+            "frame",
+            transmission.sender.name,
+            f"{digest} {len(transmission.frame)} to {','.join(heard)} not {','.join(lost)}",
+        )
+
+    def of_kind(self, *kinds: str) -> list[Inhabitant]:
+        """Inhabitants of these kinds."""
+        return [inhabitant for inhabitant in self.inhabitants if inhabitant.kind in kinds]

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stock Meshtastic node in virtual time: managed flooding, one channel, telemetry and text messages, no custody,
+no receipts.
+
+The same MeshNode as a box, because its relaying is stock behaviour; what is missing is everything above it. Used as
+the peer a city would get without Kiezbox, and as strangers' load on the band. Telemetry goes out as Meshtastic's own
+three or four packets a reading (device, environment, air quality, power), sizes as measured from the official
+protobufs.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from kiezbox.protocol import priority
+from kiezbox.protocol.airtime import PRESETS
+from kiezbox.protocol.channel import Channel
+from kiezbox.protocol.frame import BROADCAST, FrameError
+from kiezbox.protocol.mesh import MeshNode, PacketReceived
+from kiezbox.protocol.packet import Data
+from kiezbox_simulator.virtual.core_node import CoreNode
+from kiezbox_simulator.virtual.ether import Ether
+from kiezbox_simulator.virtual.station import Station
+from kiezbox_simulator.world import chance
+
+TEXT_PORTNUM, TELEMETRY_PORTNUM = 1, 67
+TELEMETRY_LENGTHS = (26, 17, 32, 21)
+"""Data payloads of one reading of twelve values: environment, device, air quality, power."""
+
+TEXT_LENGTH_MAX = 228
+
+
+class StockNode(CoreNode):
+    """`on_packet(node, packet)` is told every packet this node receives and can read."""
+
+    def __init__(
+        self,
+        ether: Ether,
+        station: Station,
+        *,
+        seed: int,
+        channel: Channel,
+        preset_name: str,
+        hop_limit: int,
+        on_packet: Callable[["StockNode", PacketReceived], None] | None = None,
+    ) -> None:
+        self._seed = seed
+        self._made = 0
+        self.on_packet = on_packet
+        self.refused = 0
+        entropy = b"".join(chance.digest(seed, "stock", station.name, part).to_bytes(8, "little") for part in range(4))
+        super().__init__(
+            ether,
+            station,
+            MeshNode(station.node_num, [channel], PRESETS[preset_name], hop_limit=hop_limit, entropy=entropy),
+        )
+
+    def send_text(self, text: str) -> int | None:
+        """A broadcast text message, cut at a whole character; its packet id, None if the node refused it."""
+        payload = text.encode()[:TEXT_LENGTH_MAX].decode(errors="ignore").encode()
+        return self._send(Data(TEXT_PORTNUM, payload), priority.STRANGER)
+
+    def send_telemetry(self, number: int) -> list[int]:
+        """One reading as stock packets; their ids."""
+        ids = []
+        for part, length in enumerate(TELEMETRY_LENGTHS):
+            payload = chance.digest(self._seed, self.station.name, number, part).to_bytes(8, "little") * 5
+            sent = self._send(Data(TELEMETRY_PORTNUM, payload[:length]), priority.STRANGER)
+            if sent is not None:
+                ids.append(sent)
+        return ids
+
+    def send_bytes(self, portnum: int, payload: bytes) -> int | None:
+        """Anything else."""
+        return self._send(Data(portnum, payload), priority.STRANGER)
+
+    def _send(self, data: Data, rank: int) -> int | None:
+        try:
+            packet_id: int = self.node.send(data, BROADCAST, rank, self.now_ms)
+        except FrameError:
+            self.refused += 1
+            return None
+        self.plan()
+        return packet_id
+
+    def handle(self, events: list[Any]) -> None:
+        """Tell who counts what arrived."""
+        if self.on_packet is None:
+            return
+        for event in events:
+            if isinstance(event, PacketReceived):
+                self.on_packet(self, event)
