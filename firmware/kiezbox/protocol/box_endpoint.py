@@ -315,17 +315,15 @@ class BoxEndpoint:
 
     # Driving
 
-    def poll(self, now_ms: int, room: bool = True) -> "list[Any]":
-        """Persist and Send actions that are due. room: whether the air can take another message now."""
+    def poll(self, now_ms: int, rank_max: int = priority.READING) -> "list[Any]":
+        """Persist and Send actions that are due. rank_max: the least important rank that the air can take now."""
         actions: list[Any] = self._persist
         self._persist = []
         wanted = self._counter.wanted()
         if wanted:
             actions.append(events.Persist("counter_reserved", wanted))
         self._send_results(now_ms)
-        if not room:
-            return actions
-        message = self.custody.due(now_ms)
+        message = self.custody.due(now_ms, rank_max)
         if message:
             for index in range(len(message.parts)):
                 if message.wanted >> index & 1:
@@ -341,11 +339,11 @@ class BoxEndpoint:
                     actions.append(events.Send(payload, message.priority, message.counter))
         return actions
 
-    def next_wakeup_ms(self, now_ms: int) -> "int | None":
+    def next_wakeup_ms(self, now_ms: int, rank_max: int = priority.READING) -> "int | None":
         """When `poll` has something to do; None if only a received payload can bring work."""
         if self._persist:
             return now_ms
-        due_ms = self.custody.next_due_ms()
+        due_ms = self.custody.next_due_ms(rank_max)
         for entry in self._results:
             if entry[5] is not None and (due_ms is None or entry[5] < due_ms):
                 due_ms = entry[5]

@@ -3,7 +3,7 @@
 
 1. Every frame goes through the mesh node first; what it decrypted from the private port goes to the endpoint.
 2. The endpoint's messages leave as broadcasts on the private port. Only a few of them wait in the mesh's queue at a
-   time, so that an emergency never stands behind readings that were queued earlier.
+   time; an emergency goes there at any time, and the queue puts it in front.
 3. The box introduces itself (NodeInfo) soon after the start and then slowly, so that stock apps list it by name.
 4. Persist actions of both halves come out of `poll`, before what depends on them goes out.
 
@@ -12,6 +12,7 @@ Not here: radio, flash, clock (the owner's), what a mode or a reading is. Called
 
 from kiezbox.protocol import envelope, events, priority
 from kiezbox.protocol.box_endpoint import BoxEndpoint
+from kiezbox.protocol.constant import const
 from kiezbox.protocol.duty import DutyLedger
 from kiezbox.protocol.frame import BROADCAST
 from kiezbox.protocol.mesh import Drop, MeshNode, PacketReceived, Transmit
@@ -26,11 +27,10 @@ if TYPE_CHECKING:
     from kiezbox.protocol.channel import Channel
     from kiezbox.protocol.messages import Message
 
-WAITING_MAX = 4
-"""Own packets in the mesh's queue, before more are taken from the endpoint."""
-
-NODEINFO_FIRST_MS = 30_000
-NODEINFO_INTERVAL_MS = 3 * 3_600_000
+# Own packets in the mesh's queue, before more are taken from the endpoint.
+_WAITING_MAX = const(4)
+_NODEINFO_FIRST_MS = const(30_000)
+_NODEINFO_INTERVAL_MS = const(10_800_000)
 
 
 class BoxNode:
@@ -50,7 +50,7 @@ class BoxNode:
         long_name: str = "",
         short_name: str = "",
         district: "str | None" = None,
-        nodeinfo_interval_ms: int = NODEINFO_INTERVAL_MS,
+        nodeinfo_interval_ms: int = _NODEINFO_INTERVAL_MS,
     ) -> None:
         """saved: the values that were persisted before, by name; empty on a new box. entropy: at least 16 random
         bytes."""
@@ -107,8 +107,8 @@ class BoxNode:
         """Transmit, Persist and Drop actions that are due."""
         actions: list[Any] = []
         if self._nodeinfo_due_ms is None:
-            self._nodeinfo_due_ms = now_ms + NODEINFO_FIRST_MS // 2 + self._random.below(NODEINFO_FIRST_MS)
-        for action in self.endpoint.poll(now_ms, self.mesh.ready and len(self._waiting) < WAITING_MAX):
+            self._nodeinfo_due_ms = now_ms + _NODEINFO_FIRST_MS // 2 + self._random.below(_NODEINFO_FIRST_MS)
+        for action in self.endpoint.poll(now_ms, self._rank_max()):
             if isinstance(action, events.Send):
                 self._hand_over(Data(envelope.PORTNUM, action.payload), action.priority, now_ms)
             else:
@@ -133,16 +133,16 @@ class BoxNode:
 
     def next_wakeup_ms(self, now_ms: int) -> "int | None":
         """When `poll` has something to do."""
-        due_ms = self.mesh.next_wakeup_ms(now_ms)
         if self._nodeinfo_due_ms is None:
             return now_ms
-        if due_ms is None or self._nodeinfo_due_ms < due_ms:
-            due_ms = self._nodeinfo_due_ms
-        if len(self._waiting) < WAITING_MAX:
-            own_ms = self.endpoint.next_wakeup_ms(now_ms)
-            if own_ms is not None and own_ms < due_ms:
-                due_ms = own_ms
-        return max(now_ms, due_ms)
+        found_ms = [self.mesh.next_wakeup_ms(now_ms), self.endpoint.next_wakeup_ms(now_ms, self._rank_max())]
+        if self.mesh.ready:
+            found_ms.append(self._nodeinfo_due_ms)
+        due_ms = None
+        for one_ms in found_ms:
+            if one_ms is not None and (due_ms is None or one_ms < due_ms):
+                due_ms = one_ms
+        return None if due_ms is None else max(now_ms, due_ms)
 
     def persisted(self, name: str, value: object) -> None:
         """Flash holds `value` under `name`."""
@@ -156,6 +156,12 @@ class BoxNode:
         for reason, count in self.endpoint.counters.items():
             counters[reason] = counters.get(reason, 0) + count
         return counters
+
+    def _rank_max(self) -> int:
+        """The least important rank of which one more may wait in the mesh's queue."""
+        if not self.mesh.ready:
+            return -1
+        return priority.READING if len(self._waiting) < _WAITING_MAX else priority.OWN_EMERGENCY
 
     def _hand_over(self, data: Data, rank: int, now_ms: int) -> None:
         self._waiting.add(self.mesh.send(data, BROADCAST, rank, now_ms))

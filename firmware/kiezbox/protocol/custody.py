@@ -73,13 +73,19 @@ class Custody:
                 return message
         return None
 
-    def due(self, now_ms: int) -> "Outgoing | None":
-        """The most important message whose time has come; its next attempt is planned. None if there is none."""
+    def due(self, now_ms: int, rank_max: int) -> "Outgoing | None":
+        """The most important message whose time has come; its next attempt is planned. None if there is none.
+
+        rank_max: the least important rank that may go now.
+        """
         found = None
         for message in self.messages:
-            if message.due_ms <= now_ms and (
-                found is None
-                or (message.priority, message.attempt, message.counter) < (found.priority, found.attempt, found.counter)
+            if message.due_ms > now_ms or message.priority > rank_max:
+                continue
+            if found is None or (message.priority, message.attempt, message.counter) < (
+                found.priority,
+                found.attempt,
+                found.counter,
             ):
                 found = message
         if found is None:
@@ -105,11 +111,13 @@ class Custody:
         message.due_ms = min(message.due_ms, now_ms + _REPAIR_PAUSE_MS + self._random.below(_REPAIR_PAUSE_MS))
         return True
 
-    def next_due_ms(self) -> "int | None":
-        """When the next message is due."""
-        if not self.messages:
-            return None
-        return min(message.due_ms for message in self.messages)
+    def next_due_ms(self, rank_max: int) -> "int | None":
+        """When the next message of a rank that may go is due."""
+        due_ms = None
+        for message in self.messages:
+            if message.priority <= rank_max and (due_ms is None or message.due_ms < due_ms):
+                due_ms = message.due_ms
+        return due_ms
 
     def _give_way(self, newcomer: Outgoing) -> None:
         weakest = newcomer if newcomer.attempts_max else None

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole box: frames in and out, Meshtastic below and Kiezbox above, against a gateway behind a mesh node."""
+
+from kiezbox.protocol import events
+from kiezbox.protocol.airtime import PRESETS
+from kiezbox.protocol.box_node import BoxNode
+from kiezbox.protocol.channel import Channel
+from kiezbox.protocol.gateway_endpoint import GatewayEndpoint
+from kiezbox.protocol.mesh import Drop, MeshNode, PacketReceived, Transmit
+from kiezbox.protocol.packet import Data
+
+CHANNEL = Channel("Kiezbox", bytes(range(32)))
+PRESET = PRESETS["MEDIUM_FAST"]
+ROOT = b"\x11" * 32
+NODE = 0x4B420001
+GATEWAY = 0x4B42FFFF
+CALL = {"category": 2, "text": "Es brennt im Keller", "people": 3, "action": 0}
+
+
+class Air:
+    """Box, gateway's radio and gateway on one clock; a frame that one sends the other hears at its end."""
+
+    def __init__(self, saved: dict) -> None:
+        self.flash = saved
+        self.box = BoxNode(
+            NODE, ROOT, CHANNEL, PRESET, {}, b"box", dict(saved), long_name="Kiezbox 1", short_name="KB1"
+        )
+        self.radio = MeshNode(GATEWAY, [CHANNEL], PRESET, entropy=b"radio")
+        self.gateway = GatewayEndpoint(b"gateway")
+        self.gateway.add_box(NODE, ROOT)
+        self.now_ms = 1000
+        self.events = []
+        self.received = []
+        self.names = []
+        self.deaf = False
+        self.frames = 0
+
+    def run(self, until_ms: int) -> None:
+        while self.now_ms < until_ms:
+            self._box()
+            self._gateway()
+            wake_ms = [until_ms]
+            for node in (self.box, self.radio, self.gateway):
+                wake = node.next_wakeup_ms(self.now_ms)
+                if wake is not None:
+                    wake_ms.append(wake)
+            self.now_ms = max(self.now_ms + 1, min(wake_ms))
+
+    def _box(self) -> None:
+        for action in self.box.poll(self.now_ms):
+            if isinstance(action, events.Persist):
+                self.flash[action.name] = action.value
+                self.box.persisted(action.name, action.value)
+            elif isinstance(action, Transmit):
+                self.frames += 1
+                self.now_ms += action.time_on_air_us // 1000
+                self.box.transmitted(self.now_ms)
+                for event in [] if self.deaf else self.radio.receive(action.frame, -80, 6, self.now_ms):
+                    if isinstance(event, PacketReceived) and event.data.portnum == 256:
+                        found = self.gateway.receive(event.header.from_node, event.data.payload, self.now_ms)
+                        self.received.append(found)
+                        self.gateway.acknowledge(NODE, found.counter, 2, self.now_ms)
+                    elif isinstance(event, PacketReceived) and event.data.portnum == 4:
+                        self.names.append(event.data.payload)
+            else:
+                assert isinstance(action, Drop)
+
+    def _gateway(self) -> None:
+        for action in self.gateway.poll(self.now_ms):
+            if isinstance(action, events.Persist):
+                self.gateway.persisted(action.name, action.value)
+            else:
+                self.radio.send(Data(256, action.payload), 0xFFFFFFFF, action.priority, self.now_ms)
+        for action in self.radio.poll(self.now_ms):
+            if isinstance(action, Transmit):
+                self.now_ms += action.time_on_air_us // 1000
+                self.radio.transmitted(self.now_ms)
+                self.events += self.box.receive(action.frame, -80, 6, self.now_ms)
+
+
+def test_call_and_receipt_over_frames() -> None:
+    air = Air({})
+    air.run(2000)
+    counter = air.box.send("emergency", CALL, air.now_ms)
+    air.run(9000)
+    assert [found.message for found in air.received] == [CALL]
+    assert events.StageChanged(counter, 2, 0, "", "") in air.events
+    assert air.flash["counter_reserved"] > counter
+
+
+def test_nodeinfo_names_the_box_once_soon_after_the_start() -> None:
+    air = Air({})
+    air.run(120_000)
+    assert len(air.names) == 1
+    assert b"Kiezbox 1" in air.names[0]
+    assert b"KB1" in air.names[0]
+
+
+def test_call_waits_for_a_gateway_that_comes_hours_later() -> None:
+    air = Air({})
+    air.run(2000)
+    air.deaf = True
+    air.box.send("emergency", CALL, air.now_ms)
+    air.run(4 * 3_600_000)
+    assert air.received == []
+    assert 15 <= air.frames <= 40
+    air.deaf = False
+    air.run(air.now_ms + 1_200_000)
+    assert air.received[-1].message == CALL
+    assert len(air.received) == 1
+    assert [event.stage for event in air.events] == [2]
+
+
+def test_reboot_never_repeats_a_counter() -> None:
+    flash = {}
+    seen = set()
+    for _ in range(5):
+        air = Air(flash)
+        air.run(3000)
+        for _ in range(3):
+            counter = air.box.send("emergency", CALL, air.now_ms)
+            assert counter not in seen
+            seen.add(counter)
+        air.run(9000)
+        assert len(air.received) >= 3
+
+
+def test_emergency_does_not_wait_behind_readings() -> None:
+    air = Air({})
+    air.run(2000)
+    for sequence in range(1, 13):
+        air.box.send("reading", {"sequence": sequence, "samples": [{"battery_mv": 3900}]}, air.now_ms)
+    air._box()
+    air.box.send("emergency", CALL, air.now_ms)
+    air.run(air.now_ms + 15_000)
+    kinds = [found.kind for found in air.received]
+    assert "emergency" in kinds[:2]
+    assert kinds.count("reading") == 12
+
+
+def test_foreign_frames_are_handed_up_and_rubbish_is_counted() -> None:
+    air = Air({})
+    air.run(2000)
+    other = MeshNode(0x1234, [CHANNEL], PRESET, entropy=b"x")
+    other.send(Data(1, b"Hallo"), 0xFFFFFFFF, 4, air.now_ms)
+    frame = None
+    for later_ms in range(air.now_ms, air.now_ms + 5000, 50):
+        for action in other.poll(later_ms):
+            if isinstance(action, Transmit):
+                frame = action.frame
+        if frame:
+            break
+    [event] = air.box.receive(frame, -100, -3, air.now_ms)
+    assert isinstance(event, PacketReceived)
+    assert event.data.payload == b"Hallo"
+    assert air.box.receive(b"\x00" * 5, -100, -3, air.now_ms) == []
+    other.transmitted(air.now_ms)
+    other.send(Data(256, b"\x15\x12xx\x01"), 0xFFFFFFFF, 4, air.now_ms + 5000)
+    for later_ms in range(air.now_ms + 5000, air.now_ms + 15_000, 50):
+        for action in other.poll(later_ms):
+            if isinstance(action, Transmit):
+                assert air.box.receive(action.frame, -100, -3, later_ms) == []
+                other.transmitted(later_ms)
+    assert air.box.counters["envelope_truncated"] == 1
