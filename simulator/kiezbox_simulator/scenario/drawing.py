@@ -15,7 +15,7 @@ WIDTH = 860
 def svg(width: float, height: float, title: str, body: str) -> str:
     """A drawing that scales with its column."""
     return (
-        f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(title)}" preserveAspectRatio="xMidYMid meet">'
+        f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title>{body}</svg>"
     )
 
@@ -83,7 +83,8 @@ def stacked_bars(
             y -= height
             if value:
                 tip = f"hour {hour:g}: {value:g}"
-                body += f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" class="{cls}"><title>{tip}</title></rect>'
+                size = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
+                body += f'<rect {size} class="{cls}"><title>{tip}</title></rect>'
     return svg(WIDTH, base + 26, title, body)
 
 

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run from scenario to files: `summary.json`, `trace`, `report.html`; and the same run again from a trace's
+header."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from kiezbox_simulator.scenario import report
+from kiezbox_simulator.scenario.schema import Scenario, parse
+from kiezbox_simulator.scenario.simulation import Simulation
+from kiezbox_simulator.scenario.summary import summarise
+from kiezbox_simulator.virtual.trace import first_difference, read_header
+
+
+def shortened(scenario: Scenario, hours: float | None) -> Scenario:
+    """The same scenario with only its first hours; what would come later is left out."""
+    if hours is None or hours >= scenario.duration_h:
+        return scenario
+    values = scenario.model_dump()
+    values["duration_h"] = hours
+    for kind in ("mode", "bulletin", "fault", "attack"):
+        values[kind] = tuple(part for part in values[kind] if part["at_h"] <= hours)
+    return parse(values)
+
+
+def run(
+    scenario: Scenario,
+    seed: int,
+    out: Path,
+    shorten_h: float | None = None,
+    watch: Callable[[Simulation], None] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Run and write everything to the folder `out`; returns the summary. `options` go to Simulation."""
+    scenario = shortened(scenario, shorten_h)
+    out.mkdir(parents=True, exist_ok=True)
+    header = {"scenario": scenario.model_dump(mode="json"), "seed": seed}
+    with tempfile.TemporaryDirectory(prefix="kiezbox-sim-") as work:
+        simulation = Simulation(scenario, seed, trace_path=out / "trace", work_dir=Path(work), header=header, **options)
+        simulation.run(watch)
+        summary = summarise(simulation)
+    (out / "summary.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (out / "report.html").write_text(report.render(simulation, summary), encoding="utf-8")
+    return summary
+
+
+def replay(trace: Path, folder: Path) -> tuple[tuple[int, str, str] | None, int]:
+    """Run a trace's scenario again into `folder`: the first difference (None if equal) and the number of events."""
+    header = read_header(trace)
+    values = header["scenario"]
+    values["start"] = datetime.fromisoformat(values["start"])
+    summary = run(parse(values, str(trace)), int(header["seed"]), folder)
+    return first_difference(trace, folder / "trace"), int(summary["trace_events"])
