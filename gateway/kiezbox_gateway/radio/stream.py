@@ -11,6 +11,7 @@ import asyncio
 import errno
 import os
 import socket
+import termios
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -95,6 +96,10 @@ class SerialStream:
         self._output = bytearray()
         self._readable = asyncio.Event()
         self._failure: LinkError | None = None
+        # pyserial lets an empty port read as b"", which could not be told from a port that has gone.
+        attributes = termios.tcgetattr(self._fd)
+        attributes[6][termios.VMIN] = 1
+        termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
         os.set_blocking(self._fd, False)
         self._loop.add_reader(self._fd, self._readable.set)
 
