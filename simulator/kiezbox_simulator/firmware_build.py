@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The firmware as it lands on a board: every module compiled with mpy-cross, data files copied, sizes reported.
+"""The firmware as it lands on a board: every module compiled with mpy-cross, data files copied, sizes reported, and all
+of it as one read-only image.
 
 The board and the simulator run the same bytecode, because .mpy without native code is the same for every architecture
 (MicroPython docs, "MicroPython .mpy files"). Nothing here knows what the firmware does. Called by the simulator before
@@ -13,6 +14,8 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from mpremote.romfs import VfsRomWriter
 
 import kiezbox
 
@@ -84,6 +87,32 @@ def build(target_dir: Path) -> FirmwareBuild:
     return FirmwareBuild(root=target_dir, lib=lib, sizes_bytes=sizes_bytes)
 
 
+def rom_image(built: FirmwareBuild, also: Path) -> Path:
+    """A ROMFS image (MicroPython docs, "ROMFS filesystem") of the library, main.py and the folder `also`, compiled.
+
+    MicroPython runs bytecode in place from such an image, so that the heap holds what it holds when a board maps the
+    image from flash, and not a copy of the code. The file is replaced in one step.
+    """
+    writer = VfsRomWriter()
+    for source in sorted([*also.glob("*.py"), *(FIRMWARE_DIR / name for name in ("main.py",))]):
+        if source.exists():
+            writer.mkfile(f"{source.stem}.mpy", _compile(source))
+    _add_folder(writer, built.lib)
+    image = built.root / f"{also.name}.romfs"
+    _replace(image, bytes(writer.finalise()), built.root)
+    return image
+
+
+def _add_folder(writer: VfsRomWriter, folder: Path) -> None:
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            writer.opendir(path.name)
+            _add_folder(writer, path)
+            writer.closedir()
+        else:
+            writer.mkfile(path.name, path.read_bytes())
+
+
 def _is_current(target: Path, source: Path) -> bool:
     """A target carries its source's modification time, so that a checkout of an older version is noticed as well."""
     return target.exists() and target.stat().st_mtime_ns == source.stat().st_mtime_ns
@@ -94,7 +123,7 @@ def _compile(source: Path) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "module.mpy")
         # -s: the name that tracebacks show, without a path of the machine that compiled it.
-        name = source.relative_to(FIRMWARE_DIR).as_posix()
+        name = source.relative_to(FIRMWARE_DIR).as_posix() if source.is_relative_to(FIRMWARE_DIR) else source.name
         result = subprocess.run(
             [str(compiler), "-s", name, "-o", str(output), str(source)], capture_output=True, text=True, check=False
         )

@@ -46,6 +46,7 @@ class Link:
         self.now_ms = 0
         self.boot_ms = 0
         self.handlers = {}
+        self.watchdog = None
         self._out = bytearray(4)
         self._head = bytearray(12)
 
@@ -71,6 +72,8 @@ class Link:
         length -= 8
         if length:
             self._dispatch(self.stream.read(length))
+        if self.watchdog is not None:
+            self.watchdog.check()
 
     def reset(self, reason):
         """Tell the simulator that this box restarts now, and end the process."""

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ports of a box, as its code expects them; nothing here runs on the board.
+
+main.py builds the real ones, the simulator its own. A port that a board has not is None, unless said otherwise.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class Radio(Protocol):
+        """A LoRa transceiver, set to the preset of the configuration. Always there."""
+
+        async def transmit(self, frame: bytes) -> bool:
+            """True when the frame has been on the air, False if the channel was busy and nothing was sent."""
+
+        async def receive(self) -> "tuple[bytes, int, int]":
+            """The next frame, its rssi_dbm and snr_db. Raises OSError when the radio is gone."""
+
+    class Clock(Protocol):
+        """Always there."""
+
+        def now_ms(self) -> int:
+            """Steady milliseconds since the start, never going back."""
+
+        def wall(self) -> "tuple[int, int]":
+            """Unix seconds, 0 if not known, and their quality: 0 none, 1 battery-backed and aged, 2 good."""
+
+        def set_wall(self, time_s: int, quality: int) -> None:
+            """A better time came over the air."""
+
+    class Sensor(Protocol):
+        """One sensor chip."""
+
+        fault_bit: int
+
+        async def read(self) -> "dict[str, int]":
+            """Values by the names of protocol/reading.py. Raises OSError if the chip does not answer sensibly."""
+
+    class Watchdog(Protocol):
+        """Resets the board when it is not fed in time."""
+
+        def feed(self) -> None:
+            """All tasks make progress."""
+
+    class Ports(Protocol):
+        """Everything a box has. `root`: a mounted LittleFS, without a slash at the end."""
+
+        root: str
+        radio: Radio
+        clock: Clock
+        sensors: "list[Sensor]"
+        watchdog: "Watchdog | None"
+        http_host: str
+        http_port: int
+        dns_port: int
+        reset_cause: int
+
+        def entropy(self, length: int) -> bytes:
+            """Random bytes from hardware."""
+
+        def provision(self) -> "dict[str, Any] | None":
+            """The configuration for a box that has none yet, None if nobody offers one."""
+
+        def log(self, text: str) -> None:
+            """One line without personal data, for a technician at the USB port."""
