@@ -106,6 +106,7 @@ class City(Section):
     keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 30
     retry_max_s: Annotated[float, Field(ge=1, le=3600)] = 60
     readings_per_s: Annotated[int, Field(ge=0, le=1_000_000)] = 200
+    box_uplink: bool = False
     commands: frozenset[Literal["answer", "bulletin", "mode"]] = frozenset({"answer", "bulletin"})
 
     @field_validator("url")

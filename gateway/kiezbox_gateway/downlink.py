@@ -45,8 +45,10 @@ class Downlink:
         link: RadioLink,
         district: str,
         on_stored: Callable[[OutboxClass], None],
+        on_payload: Callable[[bytes], None] = lambda payload: None,
     ) -> None:
         self.payloads_sent = 0
+        self._on_payload = on_payload
         self._endpoint = endpoint
         self._store = store
         self._link = link
@@ -95,6 +97,7 @@ class Downlink:
                 self._wake.set()
             elif isinstance(action, events.Send):
                 self.payloads_sent += 1
+                self._on_payload(action.payload)
                 self._link.send(
                     Outgoing(
                         packet_id=self._link.new_packet_id(),
@@ -309,6 +312,14 @@ class Downlink:
             log.info("query_for_unknown_code")
         self._endpoint.reply(node_num, message, monotonic_ms())
         self._wake.set()
+
+    def forget(self, stored_numbers: set[int]) -> None:
+        """These jobs were erased: send them no more and keep nothing of them."""
+        for number, (stored_number, *_) in list(self._kept.items()):
+            if stored_number in stored_numbers:
+                self._endpoint.cancel_job(number)
+                self._endpoint.jobs.pop(number, None)
+                del self._kept[number]
 
     def confirm_text(self, to_node: int, packet_id: int) -> None:
         """Show on the resident's own device that its text is stored: a reaction, which stock apps draw at the text."""

@@ -16,7 +16,7 @@ import structlog
 
 from kiezbox.protocol import envelope
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint
-from kiezbox_gateway import clock, secret_files, service
+from kiezbox_gateway import clock, secret_files, service, upkeep
 from kiezbox_gateway.city.broker import BrokerAddress
 from kiezbox_gateway.city.message import TOPIC_ROOT, NativeProfile
 from kiezbox_gateway.city.sync import CitySync
@@ -29,13 +29,15 @@ from kiezbox_gateway.radio.link import RadioLink, monotonic_ms
 from kiezbox_gateway.radio.send_queue import PORT_TEXT
 from kiezbox_gateway.radio.setup import Wanted
 from kiezbox_gateway.secret_files import BoxIdentity
-from kiezbox_gateway.store import jobs
-from kiezbox_gateway.store.rows import Heard, OutboxClass
+from kiezbox_gateway.store import backup, erasure, jobs
+from kiezbox_gateway.store.rows import Heard, OutboxClass, StoreError
 from kiezbox_gateway.store.store import Store
 
 # Sequence numbers of stored readings that the endpoint is told at the start, for its receipts.
 READINGS_REMEMBERED = 256
 CLOCK_FIRST_S = 15.0
+# Boxes that were heard over MQTT within this time are answered over MQTT as well.
+UPLINK_MEMORY_S = 3_600.0
 
 log = structlog.get_logger(part="gateway")
 
@@ -63,7 +65,10 @@ class Gateway:
         self.disk.check()
         self.city = self._make_city()
         self.link = self._make_link()
-        self.downlink = Downlink(endpoint, store, self.link, configuration.gateway.district, self.city.notify)
+        self._uplink_s: float | None = None
+        self.downlink = Downlink(
+            endpoint, store, self.link, configuration.gateway.district, self.city.notify, self._on_payload
+        )
         self.custody = Custody(
             endpoint,
             store,
@@ -117,7 +122,10 @@ class Gateway:
             readings_per_s=city.readings_per_s,
             retry_max_s=city.retry_max_s,
             readback=city.confirmation == "readback",
-            command_topics=[f"{TOPIC_ROOT}/{district}/command/{kind}" for kind in sorted(city.commands)],
+            command_topics=[
+                *(f"{TOPIC_ROOT}/{district}/command/{kind}" for kind in sorted(city.commands)),
+                *([f"{TOPIC_ROOT}/{district}/up/+"] if city.box_uplink else []),
+            ],
             on_command=self._on_command,
         )
 
@@ -159,7 +167,40 @@ class Gateway:
     async def _on_command(self, topic: str, payload: bytes) -> None:
         from kiezbox_gateway.city.command import take_command
 
-        await take_command(self, topic.rsplit("/", 1)[-1], payload)
+        *_, door, last = topic.split("/")
+        if door == "up":
+            await self._take_uplink(last, payload)
+        else:
+            await take_command(self, last, payload)
+
+    async def _take_uplink(self, box: str, payload: bytes) -> None:
+        """A box on Wi-Fi: the same envelope through another door. Acknowledged to the broker once it is stored."""
+        try:
+            from_node = int(box, 16)
+        except ValueError:
+            return
+        self._uplink_s = time.monotonic()
+        task = await self.custody.take_payload(from_node, payload, None, monotonic_ms())
+        if task is not None and not await task:
+            raise StoreError("a message from the Wi-Fi uplink could not be stored")
+
+    def _on_payload(self, payload: bytes) -> None:
+        """Receipts and commands go out by Wi-Fi as well, while boxes have used it lately."""
+        if self._uplink_s is not None and time.monotonic() - self._uplink_s < UPLINK_MEMORY_S:
+            self.city.publish_now(f"{TOPIC_ROOT}/{self.configuration.gateway.district}/down", payload)
+
+    async def erase(self, code_or_id: str, *, unconfirmed_too: bool) -> list[str]:
+        """Erase one person's call from store, log and backups; returns the ids. Raises StoreError."""
+        now_ms = unix_ms()
+        erased = await self.store.submit(
+            lambda connection: erasure.erase_call(connection, code_or_id, now_ms, unconfirmed_too=unconfirmed_too)
+        )
+        self.city.forget(erased.sequences)
+        self.downlink.forget(erased.jobs)
+        await self.store.writer.outside(erasure.empty_log)
+        await asyncio.to_thread(backup.erase_from_backups, self.store.folder, erased.ids, now_ms)
+        self.city.notify(OutboxClass.STAGE)
+        return erased.ids
 
     def _on_query(self, node_num: int, code: str) -> None:
         task = asyncio.create_task(self.downlink.answer_query(node_num, code))
@@ -186,6 +227,7 @@ class Gateway:
                     ("city", self.city.run()),
                     ("downlink", self.downlink.run()),
                     ("clock", self._tell_time()),
+                    ("upkeep", upkeep.run(self)),
                     ("service", service.notify(self)),
                 )
             ]
@@ -195,8 +237,8 @@ class Gateway:
                 task.cancel()
             await asyncio.gather(*tasks, stopping, return_exceptions=True)
             for task in done - {stopping}:
-                # A part that ends is a fault of ours; the service manager starts the whole anew.
-                task.result()
+                # A part that ends is a fault of ours, or a damaged store; the service manager starts the whole anew.
+                _raise_first(task.exception())
         finally:
             await web.close()
             await self.custody.finish()
@@ -215,6 +257,13 @@ class Gateway:
         """Messages waiting for the city, by class."""
         rows = await self.store.rows("SELECT class, count(*) FROM message WHERE confirmed_ms IS NULL GROUP BY class")
         return {OutboxClass(row[0]): row[1] for row in rows}
+
+
+def _raise_first(error: BaseException | None) -> None:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if error is not None:
+        raise error
 
 
 def _memory_of(node_num: int) -> Any:

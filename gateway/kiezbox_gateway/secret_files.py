@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 ROOT_KEY_LENGTH = 32
 CHANNEL_KEY_LENGTHS = (16, 32)
@@ -25,11 +25,13 @@ class SecretFileError(Exception):
 
 @dataclass(frozen=True)
 class BoxIdentity:
-    """One box of the district. `root_key` is 32 bytes."""
+    """One box of the district. `root_key` is 32 bytes; the position in degrees (WGS 84), where it is known."""
 
     node_num: int
     name: str
     root_key: bytes
+    latitude: float | None = None
+    longitude: float | None = None
 
 
 class _BoxEntry(BaseModel):
@@ -37,6 +39,8 @@ class _BoxEntry(BaseModel):
     node_num: str
     name: str
     root_key_file: Path
+    latitude: float | None = Field(default=None, ge=-90, le=90)
+    longitude: float | None = Field(default=None, ge=-180, le=180)
 
 
 def read_secret(path: Path) -> bytes:
@@ -105,7 +109,7 @@ def read_boxes(path: Path) -> list[BoxIdentity]:
         if not 0 < node_num < 0xFFFFFFFF or node_num in boxes:
             raise SecretFileError(f"{path}: box {position} has a node_num that is not valid or occurs twice")
         key = read_hex_key(path.parent / entry.root_key_file, (ROOT_KEY_LENGTH,))
-        boxes[node_num] = BoxIdentity(node_num, entry.name, key)
+        boxes[node_num] = BoxIdentity(node_num, entry.name, key, entry.latitude, entry.longitude)
     return list(boxes.values())
 
 

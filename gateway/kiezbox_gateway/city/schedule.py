@@ -111,6 +111,13 @@ class Schedule:
         if len(rows) >= limit:
             self._more[outbox_class] = True
 
+    def forget(self, sequences: set[int]) -> None:
+        """These were erased: send them no more."""
+        for ahead in self._ahead.values():
+            kept = [message for message in ahead if message.sequence not in sequences]
+            ahead.clear()
+            ahead.extend(kept)
+
     def take(self, now_s: float) -> list[Waiting]:
         """Messages to publish now, in order. Stops at a class that has to be fetched first."""
         taken: list[Waiting] = []

@@ -78,6 +78,7 @@ class CitySync:
         if readback:
             self._topics.append(profile.confirmed_topic())
         self._schedule: Schedule | None = None
+        self._connection: BrokerConnection | None = None
         self._wake = asyncio.Event()
         self._marks = 0
         self._by_packet: dict[int, Waiting] = {}
@@ -90,6 +91,19 @@ class CitySync:
         if self._schedule is not None:
             self._schedule.notify(outbox_class)
             self._wake.set()
+
+    def forget(self, sequences: set[int]) -> None:
+        """These were erased from the store: send them no more."""
+        if self._schedule is not None:
+            self._schedule.forget(sequences)
+
+    def publish_now(self, topic: str, payload: bytes) -> bool:
+        """Publish something that needs no custody (a receipt). False without a connection."""
+        if self._connection is None or self._schedule is None:
+            return False
+        self._connection.session.publish(topic, payload)
+        self._connection.flush()
+        return True
 
     async def run(self) -> None:
         """Keep the city supplied."""
@@ -105,6 +119,7 @@ class CitySync:
                     self.status.connected = False
                     self.status.since_s = time.time()
                 self._schedule = None
+                self._connection = None
                 self._renew_s = None
                 self._by_packet.clear()
                 self._by_id.clear()
@@ -122,6 +137,7 @@ class CitySync:
                 connection.session.subscribe(self._topics)
                 connection.flush()
             window = min(self._window, connection.receive_max)
+            self._connection = connection
             self._schedule = Schedule(window, self._readings_per_s, time.monotonic())
             self._wake.set()
             self._progress_s = time.monotonic()

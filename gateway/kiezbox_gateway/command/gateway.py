@@ -14,13 +14,14 @@ import typer
 from rich.console import Console
 
 from kiezbox_gateway import configuration
-from kiezbox_gateway.command import CommandError, client
+from kiezbox_gateway.command import CommandError, client, doctor, gateway_data
 from kiezbox_gateway.command.client import DEFAULT_CONFIG, ConfigOption, JsonOption
 
 app = typer.Typer(
     help="Run a gateway, and work with a running one. Begin with `init`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    add_completion=False,
 )
 
 
@@ -230,3 +231,7 @@ def jobs(
         rows.append({**job, "states": counts or "broadcast"})
     shown = found if as_json else rows
     client.show(shown, ["number", "kind", "box", "origin", "created_at", "states"], "Jobs", as_json=as_json)
+
+
+for part in (gateway_data.app, doctor.app):
+    app.registered_commands += part.registered_commands

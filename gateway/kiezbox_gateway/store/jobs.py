@@ -101,6 +101,15 @@ def update_states(
     )
 
 
+def of_messages(connection: sqlite3.Connection, identifiers: Iterable[str]) -> set[int]:
+    """Numbers of the jobs that belong to these messages."""
+    found: set[int] = set()
+    for identifier in identifiers:
+        query = "SELECT j.number FROM job j JOIN message m ON m.sequence = j.message_sequence WHERE m.id = ?"
+        found |= {row[0] for row in connection.execute(query, (identifier,)).fetchall()}
+    return found
+
+
 def expire(connection: sqlite3.Connection, now_ms: int) -> int:
     """Mark what was not confirmed in time. Returns how many box states changed."""
     cursor = connection.execute(

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from kiezbox_gateway.store import database, messages
+from kiezbox_gateway.store import database, messages, recovery
 from kiezbox_gateway.store.rows import NewMessage, OutboxClass, Stored, StoreError, StoreReadOnlyError, Waiting
 from kiezbox_gateway.store.writer import Writer
 
@@ -41,6 +41,7 @@ class Store:
             raise StoreReadOnlyError(f"{folder} cannot be used: {error.strerror}") from error
         path = folder / database.FILE_NAME
         try:
+            await asyncio.to_thread(recovery.make_sound, folder)
             connection = await asyncio.to_thread(database.connect, path)
             try:
                 await asyncio.to_thread(database.migrate, connection)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kiezbox_gateway.city.command import Bulletin, Text
 from kiezbox_gateway.city.message import instant
-from kiezbox_gateway.store import calls, jobs
+from kiezbox_gateway.store import calls, erasure, jobs
 from kiezbox_gateway.store.rows import PERSONAL_KINDS, OutboxClass
 
 if TYPE_CHECKING:
@@ -140,6 +140,8 @@ async def box_list(gateway: "Gateway") -> list[dict[str, Any]]:
             {
                 "box": f"{node_num:08x}",
                 "name": box.name,
+                "latitude": box.latitude,
+                "longitude": box.longitude,
                 "heard_at": _moment(row[2]),
                 "received": row[3],
                 "duplicates": row[4],
@@ -259,6 +261,19 @@ async def set_stage(gateway: "Gateway", request: web.Request) -> web.Response:
     return web.json_response({"id": call.id, "code": call.code, "stage": wanted.stage, "job": job}, status=202)
 
 
+async def erase_call(gateway: "Gateway", request: web.Request) -> web.Response:
+    """Erase a call everywhere; ?unconfirmed=1 also when the city does not have it yet."""
+    try:
+        erased = await gateway.erase(
+            request.match_info["call"], unconfirmed_too=request.query.get("unconfirmed") == "1"
+        )
+    except calls.NoSuchCallError as error:
+        raise ApiError(404, str(error)) from None
+    except erasure.ErasureError as error:
+        raise ApiError(409, str(error)) from None
+    return web.json_response({"erased": erased})
+
+
 async def set_mode(gateway: "Gateway", request: web.Request) -> web.Response:
     """Broadcast a signed mode command."""
     wanted = await _body(request, ModeRequest)
@@ -317,6 +332,7 @@ ROUTES: tuple[tuple[str, str, Routed], ...] = (
     ("GET", "/api/v1/calls", call_list),
     ("GET", "/api/v1/calls/{call}", one_call),
     ("POST", "/api/v1/calls/{call}/stage", set_stage),
+    ("DELETE", "/api/v1/calls/{call}", erase_call),
     ("GET", "/api/v1/jobs", job_list),
     ("POST", "/api/v1/mode", set_mode),
     ("POST", "/api/v1/bulletins", set_bulletin),

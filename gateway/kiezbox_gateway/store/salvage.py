@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carrying rows over from a database file that may be damaged: everything that can still be read, page by page.
+
+Where a range of rows cannot be read it is halved until the unreadable row stands alone. Called by `store.backup`.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+RANGE = 4_096
+COLUMNS = {
+    "message": "id, kind, class, node_num, counter, verified, received_ms, measured_s, body, confirmed_ms",
+    "call": "node_num, counter, code, action, refers_to, packet_id, stage",
+    "stage": "stage, station, at_ms, text",
+}
+
+
+def carry_over(damaged: Path, target: sqlite3.Connection) -> int:
+    """Add to `target` what it does not have. Returns the number of messages added. Never raises for damage."""
+    try:
+        source = sqlite3.connect(f"file:{damaged}?mode=ro", uri=True)
+    except sqlite3.Error:
+        return 0
+    with closing(source):
+        target.execute("BEGIN IMMEDIATE")
+        added = _messages(source, target)
+        for row in _safely(source, "SELECT name, value FROM saved"):
+            target.execute(
+                "INSERT INTO saved (name, value) VALUES (?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
+                row,
+            )
+        for row in _safely(source, "SELECT id, erased_ms FROM tombstone"):
+            target.execute("INSERT OR IGNORE INTO tombstone (id, erased_ms) VALUES (?, ?)", row)
+        for row in _safely(source, "SELECT node_num, highest_counter, heard_ms FROM box"):
+            target.execute(
+                "INSERT INTO box (node_num, highest_counter, heard_ms) VALUES (?, ?, ?) ON CONFLICT (node_num)"
+                " DO UPDATE SET highest_counter = max(highest_counter, excluded.highest_counter)",
+                row,
+            )
+        target.execute("COMMIT")
+    return added
+
+
+def _messages(source: sqlite3.Connection, target: sqlite3.Connection) -> int:
+    added = 0
+    highest = next(_safely(source, "SELECT seq FROM sqlite_sequence WHERE name = 'message'"), (1 << 20,))[0]
+    for row in _ranges(source, 0, int(highest)):
+        # A row from a damaged page may hold anything: only what satisfies the schema is taken.
+        try:
+            if target.execute("SELECT 1 FROM tombstone WHERE id = ?", (row[1],)).fetchone():
+                continue
+            cursor = target.execute(
+                f"INSERT INTO message ({COLUMNS['message']}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+                " ON CONFLICT (id) DO NOTHING",
+                row[1:],
+            )
+        except sqlite3.Error:
+            continue
+        if cursor.rowcount != 1:
+            # The city's confirmation may be newer than the backup.
+            target.execute(
+                "UPDATE message SET confirmed_ms = ? WHERE id = ? AND confirmed_ms IS NULL", (row[10], row[1])
+            )
+            continue
+        added += 1
+        sequence = cursor.lastrowid
+        for table in ("call", "stage"):
+            query = f"SELECT {COLUMNS[table]} FROM {table} WHERE message_sequence = ?"  # noqa: S608  Constants.
+            for part in _safely(source, query, (row[0],)):
+                marks = ", ".join("?" * (len(part) + 1))
+                target.execute(
+                    f"INSERT INTO {table} (message_sequence, {COLUMNS[table]}) VALUES ({marks})",  # noqa: S608
+                    (sequence, *part),
+                )
+    return added
+
+
+def _ranges(source: sqlite3.Connection, after: int, upto: int) -> Iterator[tuple[Any, ...]]:
+    """Readable rows of `message` with after < sequence <= upto."""
+    begin = after
+    while begin < upto:
+        end = min(begin + RANGE, upto)
+        yield from _range(source, begin, end)
+        begin = end
+
+
+def _range(source: sqlite3.Connection, after: int, upto: int) -> Iterator[tuple[Any, ...]]:
+    query = (
+        f"SELECT sequence, {COLUMNS['message']} FROM message NOT INDEXED"  # noqa: S608  Constants.
+        " WHERE sequence > ? AND sequence <= ?"
+    )
+    try:
+        rows = source.execute(query, (after, upto)).fetchall()
+    except (sqlite3.Error, UnicodeDecodeError):
+        if upto - after > 1:
+            middle = (after + upto) // 2
+            yield from _range(source, after, middle)
+            yield from _range(source, middle, upto)
+        return
+    yield from rows
+
+
+def _safely(source: sqlite3.Connection, query: str, parameters: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    try:
+        yield from source.execute(query, parameters).fetchall()
+    except (sqlite3.Error, UnicodeDecodeError):
+        return
