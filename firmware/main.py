@@ -6,9 +6,10 @@
 
 import asyncio
 
+from kiezbox.portal.server import serve
+
 from kiezbox.box.box import Box
 from kiezbox.box.supervisor import Supervisor
-from kiezbox.portal.server import serve
 
 
 async def start(ports) -> None:  # noqa: ANN001
@@ -17,8 +18,9 @@ async def start(ports) -> None:  # noqa: ANN001
     box = Box(ports, supervisor)
     server = await serve(box, ports.http_host, ports.http_port)
     ports.log("READY http=%d" % server.port)
+    tasks = []
     for name, task in (("listen", box.listen), ("speak", box.speak), ("measure", box.measure), ("report", box.report)):
-        asyncio.create_task(supervisor.keep(name, task))
+        tasks.append(asyncio.create_task(supervisor.keep(name, task)))
     await supervisor.watch()
 
 

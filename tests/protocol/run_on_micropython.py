@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the test functions of one module under MicroPython, as pytest runs them under CPython.
 
-`micropython run_on_micropython.py test_frame`: prints one line per test, exit status 1 if any failed. Modules that run here import no
+`micropython run_on_micropython.py test_frame`: prints one line per test, exit status 1 if any failed. Modules that run
+here import no
 pytest and use no fixtures.
 """
 

@@ -2,7 +2,8 @@
 """One box: its mode, its calls, its readings, its part in the mesh. What the portal asks, it asks here.
 
 1. Radio and node: frames in, actions out. What must survive is on flash before what depends on it goes on the air.
-2. Modes come by signed command only and survive a power cut. A call for help is real in emergency mode alone; in everyday and exercise
+2. Modes come by signed command only and survive a power cut. A call for help is real in emergency mode alone; in
+   everyday and exercise
    mode it is an exercise, in maintenance mode there is none.
 3. Readings and health go out by schedule, each box at its own moment.
 
@@ -282,7 +283,8 @@ class Box:
         elif isinstance(event, events.ReplyReceived):
             self._reply(event.message)
         elif isinstance(event, events.ConfigurationReceived):
-            # Keys that can be changed on a running box come with their own page of work; until then the gateway is told so.
+            # Keys that can be changed on a running box come with their own page of work; until then the gateway is
+            # told so.
             self._node.conclude(event.counter, 2, "not_supported", self.now_ms())
 
     def _reply(self, message: dict) -> None:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The calls for help of this box: stored before anybody says so, kept until somebody has them, shown only for their code.
+"""The calls for help of this box: stored before anybody says so, kept until somebody has them, shown only for their
+code.
 
-1. `submit` returns after the call is on flash. The counter it is sent under is part of the record, so that a restart sends
+1. `submit` returns after the call is on flash. The counter it is sent under is part of the record, so that a restart
+   sends
    the same message and not another one.
 2. Stages only rise. Each is appended to the journal when it is heard.
 3. In memory there is one short entry per call; texts stay on flash. The oldest finished entries leave memory first.
@@ -17,6 +19,7 @@ from kiezbox.box import receipt_code
 from kiezbox.box.journal import Journal
 from kiezbox.box.limits import Limits
 from kiezbox.box.refusal import Refused
+from kiezbox.protocol.counter import CounterExhausted
 
 STORED = 1
 GATEWAY = 2
@@ -80,7 +83,9 @@ class Calls:
         return waiting
 
     def submit(self, form: dict, exercise: bool) -> str:
-        """Store a call and put it on its way; returns its code. Raises Refused. Everything in the form is hostile text."""
+        """Store a call and put it on its way; returns its code. Raises Refused. Everything in the form is hostile
+        text.
+        """
         now_ms = self._ports.clock.now_ms()
         message = _message(form)
         client = str(form.get("client", ""))
@@ -99,7 +104,9 @@ class Calls:
         return code
 
     def change(self, code: str, action: int, text: str = "") -> None:
-        """Amend, cancel, or say that all is well. Raises Refused "unknown_code": only the box that took a call can change it."""
+        """Amend, cancel, or say that all is well. Raises Refused "unknown_code": only the box that took a call can
+        change it.
+        """
         entry = self._entries.get(code)
         if entry is None or (entry.cancelled and action != SAFE):
             raise Refused("unknown_code")
@@ -144,7 +151,8 @@ class Calls:
         message["time_s"], message["clock_quality"] = self._ports.clock.wall()
         try:
             counter = self._node.take_counter()
-        except Exception:  # noqa: BLE001  CounterExhausted: flash has not yet reserved numbers, a moment after the start.
+        except CounterExhausted:
+            # A moment after the start: flash has not yet reserved numbers.
             raise Refused("full")
         record = {"counter": counter, "kind": kind, "message": message}
         try:

@@ -2,7 +2,9 @@
 """Append-only records on LittleFS, and small state that changes as a whole. What they said is stored is on the medium.
 
 1. A record is magic, type, length, payload, CRC-32. `append` returns after the file was synced.
-2. Reading stops at the first record that is not whole: LittleFS keeps the last synced length, so that is the end.
+2. Reading stops at the first record that is not whole. LittleFS keeps the last synced length, so that should be the
+   end; if not,
+   the damaged rest is cut off before anything is appended.
 3. `replace` writes a new file beside the old one and renames it, which LittleFS does in one step (its DESIGN.md).
 
 Not here: what is in a record. Called by calls.py, readings.py and box.py.
@@ -23,6 +25,12 @@ class Journal:
     def __init__(self, path: str) -> None:
         self.path = path
         self._file = open(path, "ab")
+        whole = 0
+        for _, payload in self.records():
+            whole += _HEAD_LENGTH + len(payload) + 4
+        if whole < self.size_bytes():
+            # What would be appended behind a damaged record could not be found again.
+            self.rewrite(lambda kind, payload: True)
 
     def append(self, kind: int, payload: bytes) -> None:
         """kind 0..255. Raises OSError if the medium refuses (28: full) and ValueError if the record is too long."""
@@ -53,7 +61,9 @@ class Journal:
                 yield head[1], payload
 
     def rewrite(self, wanted) -> None:  # noqa: ANN001
-        """Keep only the records for which wanted(kind, payload) is true; the old file stays until the new one is whole."""
+        """Keep only the records for which wanted(kind, payload) is true; the old file stays until the new one is
+        whole.
+        """
         name = self.path + ".new"
         _remove(name)
         fresh = Journal(name)

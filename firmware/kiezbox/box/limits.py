@@ -21,7 +21,7 @@ class Limits:
         self._refilled_ms = 0
 
     def refusal(self, client: str, now_ms: int) -> str:
-        """"" if a call may be taken, else the reason."""
+        """ "" if a call may be taken, else the reason."""
         while self._tokens < BOX_BURST and now_ms - self._refilled_ms >= BOX_REFILL_MS:
             self._tokens += 1
             self._refilled_ms += BOX_REFILL_MS

@@ -32,7 +32,9 @@ class Readings:
             self.sequence = json.loads(payload)["sequence"]
 
     def add(self, samples: list, time_s: int, clock_quality: int, interval_s: int, now_ms: int) -> dict:
-        """Store one frame of samples; returns the message to send. Flash being full costs the reading, and is counted."""
+        """Store one frame of samples; returns the message to send. Flash being full costs the reading, and is
+        counted.
+        """
         self.sequence += 1
         message = {
             "sequence": self.sequence,

@@ -15,7 +15,8 @@ except ImportError:
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
     def _encrypt_blocks(key: bytes, blocks: bytes) -> bytes:
-        return Cipher(algorithms.AES(key), modes.ECB()).encryptor().update(blocks)  # noqa: S305  counter mode stands on it
+        # Single blocks are what counter mode is built on.
+        return Cipher(algorithms.AES(key), modes.ECB()).encryptor().update(blocks)  # noqa: S305
 
 
 def ctr_crypt(key: bytes, counter_block: bytes, data: bytes) -> bytes:
@@ -35,6 +36,7 @@ def ctr_crypt(key: bytes, counter_block: bytes, data: bytes) -> bytes:
         blocks += head
         blocks += (count + index & 0xFFFFFFFF).to_bytes(4, "big")
     stream = _encrypt_blocks(key, bytes(blocks))
-    # Big integers mix a whole frame in one step: 6.7 us for 200 bytes on the host, against 18.9 us in a loop over bytes.
+    # Big integers mix a whole frame in one step: 6.7 us for 200 bytes on the host, against 18.9 us in a loop over
+    # bytes.
     mixed = int.from_bytes(data, "little") ^ int.from_bytes(stream[:length], "little")
     return mixed.to_bytes(length, "little")

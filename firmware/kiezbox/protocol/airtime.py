@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long a frame occupies the band, in integers, and the presets and slots of the band EU_868.
 
-Time on air: SX1261/2 data sheet rev 2.1, section 6.1.4, with Meshtastic's preamble of 16 symbols, explicit header and CRC.
+Time on air: SX1261/2 data sheet rev 2.1, section 6.1.4, with Meshtastic's preamble of 16 symbols, explicit header and
+CRC.
 Presets, slot choice and slot time: firmware 2.7, src/mesh/RadioInterface.cpp. Not here: who may send (duty.py).
 """
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Meshtastic channel: the expanded key, the one-byte hash, the encryption (firmware 2.7, src/mesh/Channels.cpp).
 
-It hides frames from passers-by and proves nothing: every holder of the key can read, forge and change them. Not here: the
+It hides frames from passers-by and proves nothing: every holder of the key can read, forge and change them. Not here:
+the
 proof (envelope.py). Called by mesh.py and by `kiezbox frame`.
 """
 
@@ -26,7 +27,8 @@ PRESET_DISPLAY_NAMES = {
 def expand_key(psk: bytes) -> bytes:
     """The AES key of 0 (no encryption), 16 or 32 bytes that a stored key of 0 to 32 bytes stands for.
 
-    One byte n: 0 none, else the default key with n - 1 added to its last byte. Shorter keys are padded with zeros. Raises
+    One byte n: 0 none, else the default key with n - 1 added to its last byte. Shorter keys are padded with zeros.
+    Raises
     ValueError for more than 32 bytes.
     """
     length = len(psk)

@@ -2,11 +2,14 @@
 """The airtime ledger: no sliding hour above the legal share, and room kept for calls for help.
 
 1. Spent airtime is kept per minute; a minute counts until its last instant is an hour ago, so the sum is never too low.
-2. Each rank may fill the hour up to its own share. Only emergencies reach into the whole reserve, receipts and commands into
+2. Each rank may fill the hour up to its own share. Only emergencies reach into the whole reserve, receipts and
+   commands into
    part of it, because a call without a receipt is repeated. Readings stop first.
-3. Over a reboot nobody knows how long the box was off: all that could have been spent in the last hour counts as spent at
+3. Over a reboot nobody knows how long the box was off: all that could have been spent in the last hour counts as spent
+   at
    the moment of booting. For that, flash holds an upper bound, and nothing is sent that would pass it (rule 4).
-4. The bound is written ahead by a quantum, so that flash is written once in several frames. It is lowered from time to time.
+4. The bound is written ahead by a quantum, so that flash is written once in several frames. It is lowered from time to
+   time.
 
 Limit: EU decision 2006/771/EC, 869.4-869.65 MHz, 10 % of an hour. Not here: queueing. Called by mesh.py.
 """
@@ -33,7 +36,9 @@ READING_SHARE_PCT = 75
 
 
 class DutyLedger:
-    """Spent airtime of the last hour. Times are milliseconds of one steady clock that starts at or after 0 at each boot."""
+    """Spent airtime of the last hour. Times are milliseconds of one steady clock that starts at or after 0 at each
+    boot.
+    """
 
     __slots__ = (
         "_bound_asked_ms",
@@ -47,7 +52,9 @@ class DutyLedger:
     )
 
     def __init__(self, limit_ms: int = LIMIT_MS, reserve_pct: int = 40, saved: "dict[str, Any] | None" = None) -> None:
-        """saved: what was persisted before by name; None for a node that keeps nothing, which then is not bound by rule 4."""
+        """saved: what was persisted before by name; None for a node that keeps nothing, which then is not bound by
+        rule 4.
+        """
         if not 0 <= reserve_pct <= 100 or limit_ms <= 0:
             raise ValueError("the reserve is 0 to 100 %, the limit above 0 ms")
         self.limit_ms = limit_ms
@@ -84,7 +91,9 @@ class DutyLedger:
         return self._spent_ms
 
     def may_send(self, rank: int, airtime_ms: int, now_ms: int) -> "tuple[bool, str]":
-        """Whether a frame of `rank` may go now, and if not, why: "duty_limit", "duty_reserve" or "duty_not_persisted"."""
+        """Whether a frame of `rank` may go now, and if not, why: "duty_limit", "duty_reserve" or
+        "duty_not_persisted".
+        """
         after_ms = self.spent_ms(now_ms) + airtime_ms
         if after_ms > self.limit_ms:
             return False, "duty_limit"

@@ -17,8 +17,6 @@ from kiezbox.protocol.hkdf import same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kiezbox.protocol.box_keys import BoxKeys
 
 PORTNUM = 256
@@ -187,58 +185,29 @@ def encode_uplink(
     head = (
         bytes((VERSION << 4 | scheme, kind)) + counter.to_bytes(4, "little") + bytes((index << 4 | count - 1,)) + part
     )
-    return head + _tag(keys, node_num, kind, head)
-
-
-def encode_downlink(
-    keys: "BoxKeys", node_num: int, kind: int, counter: int, index: int, count: int, part: bytes
-) -> bytes:
-    """One fragment to box `node_num`; `part` is a piece of the sealed body."""
-    head = (
-        bytes((VERSION << 4 | DOWNLINK, kind))
-        + node_num.to_bytes(4, "little")
-        + counter.to_bytes(4, "little")
-        + bytes((index << 4 | count - 1,))
-        + part
-    )
-    return head + _tag(keys, node_num, kind, head)
+    return head + tag(keys, node_num, kind, head)
 
 
 def authentic(keys: "BoxKeys", node_num: int, envelope: Envelope) -> bool:
     """Whether box `node_num`, or the gateway for it, made this envelope. For schemes 1, 2 and 4."""
     payload = envelope.payload
     cut = len(payload) - TAG_LENGTH
-    return same(_tag(keys, node_num, envelope.kind, payload[:cut]), payload[cut:])
-
-
-def encode_broadcast(
-    sign: "Callable[[bytes], bytes]", kind: int, key_id: int, counter: int, count: int, body: bytes
-) -> bytes:
-    """The signed first fragment of a broadcast; `sign` makes the 64-byte Ed25519 signature."""
-    head = broadcast_header(kind, key_id, counter, 0, count) + body
-    return head + sign(_signed(head))
-
-
-def broadcast_header(kind: int, key_id: int, counter: int, index: int, count: int) -> bytes:
-    """The first eight bytes of each fragment of a broadcast."""
-    return (
-        bytes((VERSION << 4 | BROADCAST, kind, key_id))
-        + counter.to_bytes(4, "little")
-        + bytes((index << 4 | count - 1,))
-    )
+    return same(tag(keys, node_num, envelope.kind, payload[:cut]), payload[cut:])
 
 
 def signed_part(payload: bytes) -> "tuple[bytes, bytes]":
     """What the signature of a broadcast's first fragment covers, and the signature."""
     cut = len(payload) - SIGNATURE_LENGTH
-    return _signed(payload[:cut]), payload[cut:]
+    return signed(payload[:cut]), payload[cut:]
 
 
-def _signed(head: bytes) -> bytes:
+def signed(head: bytes) -> bytes:
+    """What is signed for a broadcast whose bytes before the signature are `head`."""
     # A digest, because a board has SHA-256 in hardware and SHA-512, of which Ed25519 needs one block for this, in
     # Python.
     return _SIGNATURE_DOMAIN + hashlib.sha256(head).digest()
 
 
-def _tag(keys: "BoxKeys", node_num: int, kind: int, head: bytes) -> bytes:
+def tag(keys: "BoxKeys", node_num: int, kind: int, head: bytes) -> bytes:
+    """The proof of an envelope whose bytes before the tag are `head`."""
     return keys.mac(kind).digest(node_num.to_bytes(4, "little") + head)[:TAG_LENGTH]

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The 16 bytes in the clear at the head of every Meshtastic frame, all integers little endian.
 
-Layout: to u32, from u32, packet id u32, flags u8 (hop limit, want_ack, via_mqtt, hop start), channel hash u8, next hop u8,
-relay node u8 (Meshtastic firmware 2.7, src/mesh/RadioInterface.h). Not here: the encrypted rest (packet.py, channel.py).
+Layout: to u32, from u32, packet id u32, flags u8 (hop limit, want_ack, via_mqtt, hop start), channel hash u8, next hop
+u8,
+relay node u8 (Meshtastic firmware 2.7, src/mesh/RadioInterface.h). Not here: the encrypted rest (packet.py,
+channel.py).
 """
 
 BROADCAST = 0xFFFFFFFF
@@ -23,7 +25,8 @@ class FrameError(ValueError):
 class Header:
     """What every node may read.
 
-    to_node, from_node, packet_id: u32; hop_limit, hop_start: 0..7; want_ack, via_mqtt: bool; channel_hash, next_hop (0 for
+    to_node, from_node, packet_id: u32; hop_limit, hop_start: 0..7; want_ack, via_mqtt: bool; channel_hash, next_hop (0
+    for
     none), relay_node (last byte of the number of who sends this copy): u8.
     """
 
@@ -66,7 +69,9 @@ class Header:
 
 
 def last_byte(node_num: int) -> int:
-    """How next_hop and relay_node name a node; 0 is taken for "none", so it becomes 255 (NodeDB::getLastByteOfNodeNum)."""
+    """How next_hop and relay_node name a node; 0 is taken for "none", so it becomes 255
+    (NodeDB::getLastByteOfNodeNum).
+    """
     return node_num & 0xFF or 0xFF
 
 

@@ -6,7 +6,7 @@ Not here: frames and jobs (gateway_endpoint.py, downlink.py), the durable store 
 gateway_endpoint.py.
 """
 
-from kiezbox.protocol import envelope, receipt
+from kiezbox.protocol import envelope, gateway_wire
 from kiezbox.protocol.box_keys import BoxKeys
 from kiezbox.protocol.replay import ReplayWindow
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WINDOW = 4096
 """Counters below the highest that are still taken: a box re-sends readings of many days after a long outage."""
 
-SEQUENCES_BACK = 8 * receipt.BITMAP_LENGTH_MAX
+SEQUENCES_BACK = 8 * gateway_wire.BITMAP_LENGTH_MAX
 REMEMBERED_MAX = 512
 
 
@@ -86,7 +86,7 @@ class GatewayBox:
             known = self.upto - self._floor
             held |= ((1 << 8 * length) - 1) >> known << known
             below_held = self.upto - 8 * length <= self._floor
-        return receipt.readings_item(self.upto, held & ((1 << 8 * length) - 1), length, below_held)
+        return gateway_wire.readings_item(self.upto, held & ((1 << 8 * length) - 1), length, below_held)
 
     def owes(self) -> bool:
         """Whether something waits for the next receipt."""
@@ -95,7 +95,10 @@ class GatewayBox:
     def take_items(self, room: int) -> bytes:
         """As many owed items as fit into `room` bytes, calls first; they are owed no longer."""
         items = b""
-        for owed, encode in ((self.owed_stages, receipt.stage_item), (self.owed_fragments, receipt.fragments_item)):
+        for owed, encode in (
+            (self.owed_stages, gateway_wire.stage_item),
+            (self.owed_fragments, gateway_wire.fragments_item),
+        ):
             for counter in list(owed):
                 item = encode(counter, owed[counter])
                 if len(items) + len(item) <= room:

@@ -17,7 +17,7 @@ Not here: SQLite, the radio, MQTT (kiezbox_gateway). Runs on CPython; its tests 
 
 from collections import namedtuple
 
-from kiezbox.protocol import broadcast_inbox, downlink, envelope, events, messages, priority, receipt
+from kiezbox.protocol import broadcast_inbox, downlink, envelope, events, gateway_wire, messages, priority
 from kiezbox.protocol.box_keys import BoxKeys
 from kiezbox.protocol.counter import ReservedCounter
 from kiezbox.protocol.downlink import Job
@@ -223,16 +223,16 @@ class GatewayEndpoint:
         # Calls first, so that they share the first frame.
         for box in sorted(self._boxes.values(), key=lambda box: not (box.owed_stages or box.owed_fragments)):
             while box.owes():
-                items = box.take_items(room - len(entries) - receipt.ENTRY_OVERHEAD)
+                items = box.take_items(room - len(entries) - gateway_wire.ENTRY_OVERHEAD)
                 if items:
-                    entries += receipt.encode_entry(box.keys[0], box.node_num, items)
+                    entries += gateway_wire.encode_entry(box.keys[0], box.node_num, items)
                 elif entries:
-                    payloads.append(receipt.encode_payload(entries))
+                    payloads.append(gateway_wire.encode_payload(entries))
                     entries = b""
                 else:
                     break
         if entries:
-            payloads.append(receipt.encode_payload(entries))
+            payloads.append(gateway_wire.encode_payload(entries))
         return payloads
 
     def _ask_for_fragments(self, node_num: int, counter: int) -> None:
@@ -313,7 +313,7 @@ class GatewayEndpoint:
             sealed = envelope.seal(keys, job.node_num, job.kind, counter, body)
             parts = split(sealed, _DOWN_PART_MAX)
             job.payloads = [
-                envelope.encode_downlink(keys, job.node_num, job.kind, counter, index, len(parts), part)
+                gateway_wire.encode_downlink(keys, job.node_num, job.kind, counter, index, len(parts), part)
                 for index, part in enumerate(parts)
             ]
         job.wanted = (1 << len(job.payloads)) - 1
@@ -328,10 +328,10 @@ class GatewayEndpoint:
         others = []
         hashes = b""
         for index, part in enumerate(split(body[first:], _CAST_PART_MAX) if count > 1 else []):
-            payload = envelope.broadcast_header(kind, self._key_id, counter, index + 1, count) + part
+            payload = gateway_wire.broadcast_header(kind, self._key_id, counter, index + 1, count) + part
             others.append(payload)
             hashes += broadcast_inbox.fragment_hash(payload)
-        opening = envelope.encode_broadcast(self._sign, kind, self._key_id, counter, count, hashes + body[:first])
+        opening = gateway_wire.encode_broadcast(self._sign, kind, self._key_id, counter, count, hashes + body[:first])
         return [opening] + others
 
     def _note_result(self, node_num: int, message: "Message", now_ms: int) -> None:

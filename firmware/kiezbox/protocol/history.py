@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which packets were heard: a ring of (from, id), the oldest forgotten first.
 
-One byte string and one search in it: no allocation per packet and 10 bytes per entry, where a dict of tuples takes 25 kB
+One byte string and one search in it: no allocation per packet and 10 bytes per entry, where a dict of tuples takes 25
+kB
 for the same. Not here: what a duplicate means (mesh.py).
 """
 

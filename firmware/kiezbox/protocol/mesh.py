@@ -2,16 +2,20 @@
 """One node of a Meshtastic mesh: managed flooding, acknowledgements, and the order in which frames go out.
 
 1. A frame is judged once: (from, id) is remembered, malformed ones are counted by reason and change nothing.
-2. It is relayed if it is not ours, not to us, has hops left, an id, and next_hop is none or us. What our keys cannot open is
-   relayed as well. A relayed copy differs from what came in two bytes only: hop limit and relay node (and next_hop, once it was us).
+2. It is relayed if it is not ours, not to us, has hops left, an id, and next_hop is none or us. What our keys cannot
+   open is
+   relayed as well. A relayed copy differs from what came in two bytes only: hop limit and relay node (and next_hop,
+   once it was us).
 3. A relay waits the longer the better the packet was heard. If somebody else relays first, CLIENT gives up its copy,
    ROUTER keeps it, ROUTER_LATE moves it behind everybody. A copy with more hops left replaces the waiting one.
 4. The originator repeating itself (hop limit still at its start) is relayed again, if nothing of it waits.
 5. Hearing our own packet relayed is an implicit acknowledgement. A packet with want_ack is sent three times at most.
-6. One Transmit action at a time is open; the radio answers with transmitted or channel_busy, and then the next may follow.
+6. One Transmit action at a time is open; the radio answers with transmitted or channel_busy, and then the next may
+   follow.
 7. Nothing goes out that the airtime ledger refuses: a relay is dropped then, an own frame waits. Both are counted.
 
-Facts: Meshtastic firmware 2.7 (FloodingRouter, NextHopRouter, RadioLibInterface). Not here: what a payload means, Kiezbox messages.
+Facts: Meshtastic firmware 2.7 (FloodingRouter, NextHopRouter, RadioLibInterface). Not here: what a payload means,
+Kiezbox messages.
 Driven by box_node.py and by simulated stock radios.
 """
 
@@ -79,7 +83,8 @@ class MeshNode:
         saved: "dict[str, Any] | None" = None,
         packet_id_key: bytes = b"",
     ) -> None:
-        """entropy: random bytes, new at each start. saved, packet_id_key: see packet_id.py; a node that keeps nothing has neither.
+        """entropy: random bytes, new at each start. saved, packet_id_key: see packet_id.py; a node that keeps nothing
+        has neither.
 
         Raises ValueError for an unknown role, a node number that may not send or a hop limit out of 1..7.
         """

@@ -10,7 +10,7 @@ Not here: envelope, proof, fragments; the packing of samples (reading.py) and of
 endpoints.
 """
 
-from kiezbox.protocol import envelope, protobuf, reading, text_coding
+from kiezbox.protocol import envelope, protobuf, reading
 from kiezbox.protocol.constant import const
 
 TYPE_CHECKING = False
@@ -27,10 +27,10 @@ _TEXT_LENGTH_MAX = const(500)
 _WORD_LENGTH_MAX = const(64)
 _NEIGHBOURS_MAX = const(16)
 
-# The letter behind each colon is the type. u: varint, 0 .. 2^32-1. s: zigzag varint, -2^31 .. 2^31-1. f: fixed32, a node
-# number. t: string, at most 64 bytes. c: bytes, a coded text of at most 500 bytes of UTF-8. b: bytes, at most 64.
-# r: bytes, coded samples. n: neighbours, each a message of its own. Plain strings, because a board holds them in a tenth
-# of the heap that tuples take.
+# The letter behind each colon is the type. u: varint, 0 .. 2^32-1. s: zigzag varint, -2^31 .. 2^31-1. f: fixed32, a
+# node number. t: string, at most 64 bytes. c: bytes, a coded text of at most 500 bytes of UTF-8. b: bytes, at most 64.
+# r: bytes, coded samples. n: neighbours, each a message of its own. Plain strings, because a board holds them in a
+# tenth of the heap that tuples take.
 _CALL = const(
     "category:u text:c place:c people:u name:c contact:c language:t code:t time_s:u clock_quality:u action:u"
     " refers_to:u"
@@ -145,7 +145,12 @@ def _encode_bytes(letter: str, name: str, value: object, message: "Message") -> 
     if len(raw) > (_TEXT_LENGTH_MAX if letter == "c" else _WORD_LENGTH_MAX):
         raise MessageError("text_too_long", name)
     if letter == "c":
-        return text_coding.encode(value, message.get("language") or "")
+        try:
+            from kiezbox.protocol import text_coding  # Loaded with the first text, because its tables fill the heap.
+
+            return text_coding.encode(value, message.get("language") or "")
+        except MemoryError:
+            return b"\0" + raw  # A call goes out longer, but it goes out.
     return raw
 
 
@@ -186,6 +191,8 @@ def _decode_value(letter: str, name: str, value: "Any") -> object:
     if letter == "r":
         return reading.decode(value)
     if letter == "c":
+        from kiezbox.protocol import text_coding
+
         return text_coding.decode(value)
     if len(value) > _WORD_LENGTH_MAX:
         raise MessageError("text_too_long", name)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is heard directly, how well and when: at most 16 nodes, the one not heard for longest forgotten. Called by mesh.py."""
+"""Who is heard directly, how well and when: at most 16 nodes, the one not heard for longest forgotten. Called by
+mesh.py.
+"""
 
 SIZE = 16
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is inside a Meshtastic frame: the Data message, and the few payloads that a stock app reads from us.
 
-Fields and numbers from meshtastic/protobufs (mesh.proto, telemetry.proto) of firmware 2.7; the encoding is byte for byte
+Fields and numbers from meshtastic/protobufs (mesh.proto, telemetry.proto) of firmware 2.7; the encoding is byte for
+byte
 that of nanopb: ascending field numbers, defaults left out, `bitfield` always there. Called by mesh.py and box_node.py.
 """
 
@@ -30,7 +31,8 @@ _NUMBERS = ((4, "dest"), (5, "source"), (6, "request_id"), (7, "reply_id"), (8, 
 class Data:
     """Meshtastic's Data message.
 
-    portnum 1..511; payload bytes; dest, source, request_id, reply_id, emoji u32, 0 for absent; bitfield int, or None for
+    portnum 1..511; payload bytes; dest, source, request_id, reply_id, emoji u32, 0 for absent; bitfield int, or None
+    for
     a sender older than 2.5 that sends none.
     """
 
@@ -164,7 +166,9 @@ def encode_device_telemetry(time_s: int, battery_pct: int, battery_mv: int, upti
 
 
 def encode_environment_telemetry(time_s: int, temperature_cc: int, humidity_dpct: int, pressure_dpa: int) -> bytes:
-    """Payload of TELEMETRY_APP, EnvironmentMetrics: degrees, percent and hPa as 32-bit floats, as the schema has them."""
+    """Payload of TELEMETRY_APP, EnvironmentMetrics: degrees, percent and hPa as 32-bit floats, as the schema has
+    them.
+    """
     metrics = _float(1, temperature_cc, 100) + _float(2, humidity_dpct, 10) + _float(3, pressure_dpa, 10)
     return _telemetry(time_s, 3, metrics)
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packet numbers that nobody can guess and that never repeat, not even over a reboot.
 
-Under AES-CTR two packets with the same (from, id) would share their key stream. So the numbers are a keyed permutation of a
+Under AES-CTR two packets with the same (from, id) would share their key stream. So the numbers are a keyed permutation
+of a
 counter that flash reserves ahead: four Feistel rounds with SHA-256 (Luby and Rackoff, 1988). Called by mesh.py.
 """
 
@@ -21,10 +22,12 @@ PERSIST_NAME = "packet_counter"
 class PacketIds:
     """u32 numbers, never 0."""
 
-    __slots__ = ("_counter", "_key", "_keeps")
+    __slots__ = ("_counter", "_keeps", "_key")
 
     def __init__(self, key: bytes, saved: "dict[str, Any] | None" = None) -> None:
-        """key: secret of this node that stays the same over reboots; where saved is None it must be new at each start."""
+        """key: secret of this node that stays the same over reboots; where saved is None it must be new at each
+        start.
+        """
         self._key = hashlib.sha256(b"packet id\0" + key).digest()
         self._keeps = saved is not None
         self._counter = ReservedCounter(saved.get(PERSIST_NAME, 0) if saved is not None else 0, BLOCK)

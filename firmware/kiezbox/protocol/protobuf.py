@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The few parts of the protobuf wire format that our frames need (protobuf.dev, "Encoding").
 
-Varint, length-delimited, 32-bit and 64-bit fields, little endian. Not here: any message. Called by packet.py and messages.py.
+Varint, length-delimited, 32-bit and 64-bit fields, little endian. Not here: any message. Called by packet.py and
+messages.py.
 """
 
 TYPE_CHECKING = False

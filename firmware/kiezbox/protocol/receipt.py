@@ -5,7 +5,7 @@
 2. An item says: a message reached a stage; or, these fragments of a message are here; or, these readings are stored.
 3. A receipt states a fact about the past. Hearing it twice, or late, changes nothing, so it needs no counter.
 
-Not here: when to send receipts (gateway_endpoint.py), what a box does with them (box_endpoint.py).
+Not here: writing them (gateway_wire.py), what a box does with them (box_endpoint.py). Called by box_endpoint.py.
 """
 
 from kiezbox.protocol import envelope
@@ -18,50 +18,13 @@ if TYPE_CHECKING:
 
     from kiezbox.protocol.box_keys import BoxKeys
 
-STORED = 1
 GATEWAY = 2
-STATION = 3
-READ = 4
-ANSWERED = 5
-
-ENTRY_OVERHEAD = 4 + 1 + envelope.TAG_LENGTH
-ITEMS_LENGTH_MAX = envelope.PAYLOAD_LENGTH_MAX - 2 - ENTRY_OVERHEAD
-BITMAP_LENGTH_MAX = 31
+"""Stages: 1 stored in the box, 2 gateway, 3 station, 4 read, 5 answered."""
 
 _STAGE_ITEM = const(0x10)
 _READINGS_ITEM = const(0x20)
 _FRAGMENTS_ITEM = const(0x30)
 _BELOW_HELD = const(0x80)
-
-
-def stage_item(counter: int, stage: int) -> bytes:
-    """Message `counter` of this box has reached `stage` (2..5)."""
-    return bytes((_STAGE_ITEM | stage,)) + counter.to_bytes(4, "little")
-
-
-def fragments_item(counter: int, held: int) -> bytes:
-    """Of message `counter` the fragments in the bit field `held` (bit 0 = first) are here, the others are missing."""
-    return bytes((_FRAGMENTS_ITEM,)) + counter.to_bytes(4, "little") + held.to_bytes(2, "little")
-
-
-def readings_item(upto: int, held: int, length: int, below_held: bool) -> bytes:
-    """Readings are stored: sequence `upto`; of the 8 * `length` before it those in `held` (bit 0 = upto - 1).
-
-    below_held: all that are older are stored too; else nothing is said of them. length: 0..31.
-    """
-    flags = length | (_BELOW_HELD if below_held else 0)
-    return bytes((_READINGS_ITEM,)) + upto.to_bytes(4, "little") + bytes((flags,)) + held.to_bytes(length, "little")
-
-
-def encode_entry(keys: "BoxKeys", node_num: int, items: bytes) -> bytes:
-    """The entry for box `node_num`; `items` are at most ITEMS_LENGTH_MAX bytes."""
-    head = node_num.to_bytes(4, "little") + bytes((len(items),)) + items
-    return head + keys.mac(envelope.RECEIPT).digest(head)[: envelope.TAG_LENGTH]
-
-
-def encode_payload(entries: bytes) -> bytes:
-    """The payload that carries encoded entries."""
-    return bytes((envelope.VERSION << 4 | envelope.RECEIPTS, envelope.RECEIPT)) + entries
 
 
 def own_items(keys: "list[BoxKeys]", node_num: int, body: bytes) -> "list[bytes]":

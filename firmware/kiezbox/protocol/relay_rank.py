@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How important a packet of somebody else is, told from what every holder of the channel key may read.
 
-A relay has no box's key, so this is a claim, not a proof: what one origin may gain by calling its traffic an emergency is
+A relay has no box's key, so this is a claim, not a proof: what one origin may gain by calling its traffic an emergency
+is
 capped, and the airtime ledger keeps a part for our own. Called by mesh.py.
 """
 
@@ -39,7 +40,9 @@ def relay_rank(data: "Data") -> int:
 
 
 class OriginCap:
-    """Airtime that the emergencies of each origin have cost in its running hour; at most 32 origins, the oldest forgotten."""
+    """Airtime that the emergencies of each origin have cost in its running hour; at most 32 origins, the oldest
+    forgotten.
+    """
 
     __slots__ = ("_cap_us", "_origins")
 

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kiezbox.box.journal import RECORD_LENGTH_MAX, Journal, load, replace
+
+Open = Callable[[], Journal]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Open]:
+    journals: list[Journal] = []
+
+    def open_journal() -> Journal:
+        journals.append(Journal(f"{tmp_path}/a.log"))
+        return journals[-1]
+
+    yield open_journal
+    for journal in journals:
+        journal.close()
+
+
+def test_records_come_back_in_order(opened: Open) -> None:
+    journal = opened()
+    for number in range(20):
+        journal.append(number % 3, b"x" * number)
+    assert list(journal.records()) == [(number % 3, b"x" * number) for number in range(20)]
+    assert list(opened().records()) == list(journal.records())
+
+
+@pytest.mark.parametrize("cut", range(1, 14))
+def test_a_torn_last_record_is_not_read_and_the_others_are(opened: Open, cut: int) -> None:
+    journal = opened()
+    journal.append(1, b"first")
+    journal.append(1, b"second")
+    whole = Path(journal.path).read_bytes()
+    Path(journal.path).write_bytes(whole[:-cut])
+    assert list(journal.records()) == [(1, b"first")]
+
+
+def test_a_changed_bit_is_noticed(opened: Open) -> None:
+    journal = opened()
+    journal.append(1, b"payload")
+    whole = Path(journal.path).read_bytes()
+    for bit in range(len(whole) * 8):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        Path(journal.path).write_bytes(bytes(changed))
+        assert list(journal.records()) == []
+
+
+def test_a_damaged_end_is_cut_off_before_the_next_record(opened: Open) -> None:
+    journal = opened()
+    journal.append(1, b"first")
+    journal.append(1, b"second")
+    journal.close()
+    with open(journal.path, "r+b") as file:
+        file.truncate(journal.size_bytes() - 3)
+    again = opened()
+    again.append(1, b"third")
+    assert list(opened().records()) == [(1, b"first"), (1, b"third")]
+
+
+def test_too_long_a_record_is_refused_and_changes_nothing(opened: Open) -> None:
+    journal = opened()
+    with pytest.raises(ValueError, match="record too long"):
+        journal.append(1, bytes(RECORD_LENGTH_MAX + 1))
+    assert journal.size_bytes() == 0
+
+
+def test_rewrite_keeps_what_is_wanted_and_goes_on(opened: Open) -> None:
+    journal = opened()
+    for number in range(10):
+        journal.append(number, b"")
+    journal.rewrite(lambda kind, payload: kind % 2 == 0)
+    journal.append(99, b"new")
+    assert [kind for kind, _ in journal.records()] == [0, 2, 4, 6, 8, 99]
+
+
+def test_state_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    path = f"{tmp_path}/state.json"
+    assert load(path) == {}
+    replace(path, {"a": 1})
+    replace(path, {"b": 2})
+    assert load(path) == {"b": 2}
+    Path(path).write_text("[1]")
+    assert load(path) == {}
+    Path(path).write_text("{")
+    assert load(path) == {}
