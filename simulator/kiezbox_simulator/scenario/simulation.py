@@ -236,6 +236,8 @@ class Simulation:
         """Let the whole scenario happen."""
         began_s = time.monotonic()
         try:
+            if self._vm_pool is not None:
+                self._vm_pool.spawn_all()
             for chunk in range(1, CHUNKS + 1):
                 self.schedule.run(self.end_us * chunk // CHUNKS)
                 if watch is not None:

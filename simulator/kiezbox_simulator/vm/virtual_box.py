@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One box of a scenario: the firmware's own main.run with the ports of virtual time. Started by virtual/vm_pool.py.
+
+`micropython -X heapsize=128k -m virtual_box BOOT` in a folder with box.json (what the simulator knows), flash.bin
+(kept over boots) and links to the firmware. The first turn ends before the firmware starts; the box is switched on
+by the simulator's first wake.
+"""
+
+import virtual_start  # noqa: F401  Before anything that imports asyncio.
+
+# isort: split
+import asyncio
+import json
+import struct
+import sys
+
+import vfs
+import virtual_flash
+import virtual_link
+import virtual_ports
+from virtual_link import link
+
+
+class Ports:
+    """As in kiezbox/box/ports.py."""
+
+    def __init__(self, settings, boot):
+        from kiezbox.protocol.reading import VALUE_NAMES
+
+        self.root = "/flash"
+        self.radio = virtual_ports.Radio()
+        self.clock = virtual_ports.Clock()
+        self.sensors = [virtual_ports.Sensors(VALUE_NAMES)]
+        self.watchdog = virtual_ports.Watchdog()
+        self.http_host = "0.0.0.0"
+        self.http_port = 80
+        self.dns_port = 0
+        self.reset_cause = settings.get("reset_cause", 1)
+        self.entropy = virtual_ports.Entropy(settings["seed"], boot)
+        self._configuration = settings["configuration"]
+
+    def provision(self):
+        """What a technician would have typed in."""
+        return self._configuration
+
+    def consumers(self, mask):
+        """What is switched on: 1 processor, 2 radio, 4 Wi-Fi, 8 dust sensor, 16 sensors."""
+        link.put(virtual_link.CONSUMERS, struct.pack("<H", mask))
+
+    def log(self, text):
+        """Into the trace."""
+        link.put(virtual_link.LOG, text.encode()[:200])
+
+
+def start():
+    """Boot."""
+    boot = int(sys.argv[1])
+    with open("box.json") as file:
+        settings = json.load(file)
+    flash = virtual_flash.Flash("flash.bin", settings["flash_blocks"])
+    if flash.virgin:
+        vfs.VfsLfs2.mkfs(flash, progsize=virtual_flash.PROGRAM_LENGTH)
+    virtual_flash.attach(flash)
+    ports = Ports(settings, boot)
+    del settings
+
+    def fault(payload):
+        name = payload.decode()
+        if name == "radio_reset":
+            ports.radio.reset()
+        elif name == "full_flash":
+            flash.full = True
+        elif name == "full_flash_over":
+            flash.full = False
+
+    link.handlers[virtual_link.FAULT] = fault
+    link.suspend(None)
+    link.boot_ms = link.now_ms
+    ports.watchdog.start()
+    vfs.mount(vfs.VfsLfs2(flash, progsize=virtual_flash.PROGRAM_LENGTH), "/flash")
+    import main
+
+    running = main.run(ports)
+    if hasattr(running, "send"):
+        asyncio.run(running)
+    link.reset("main ended")
+
+
+start()

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ports of `kiezbox/box/ports.py` in virtual time: radio, clock, sensors, watchdog, entropy, log. Each speaks
+records of virtual_link."""
+
+import asyncio
+import hashlib
+import struct
+
+import virtual_link
+from virtual_link import NO_VALUE, link
+
+RECEIVED_MAX = 4
+"""Frames that wait for the firmware, as in a driver's buffer; the oldest is lost."""
+
+WATCHDOG_MS = 420_000
+
+
+class Radio:
+    """The ether is in the simulator."""
+
+    def __init__(self):
+        self.lost = 0
+        self._frames = []
+        self._arrived = asyncio.Event()
+        self._answered = asyncio.Event()
+        self._sent = False
+        link.handlers[virtual_link.RECEIVED] = self._receive
+        link.handlers[virtual_link.SENT] = lambda _: self._answer(True)
+        link.handlers[virtual_link.BUSY] = lambda _: self._answer(False)
+
+    async def transmit(self, frame):
+        """True when it has been on the air, False if the channel was busy."""
+        self._answered.clear()
+        link.put(virtual_link.TRANSMIT, bytes(frame))
+        await self._answered.wait()
+        return self._sent
+
+    async def receive(self):
+        """The next frame, rssi_dbm, snr_db."""
+        while not self._frames:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._frames.pop(0)
+
+    def reset(self):
+        """The chip forgot what it was doing: what waits is lost, what was being sent counts as not sent."""
+        self._frames = []
+        self._answer(False)
+
+    def _receive(self, payload):
+        rssi_dbm, snr_quarters = struct.unpack_from("<hb", payload)
+        if len(self._frames) >= RECEIVED_MAX:
+            self._frames.pop(0)
+            self.lost += 1
+        self._frames.append((payload[3:], rssi_dbm, int(snr_quarters / 4)))
+        self._arrived.set()
+
+    def _answer(self, sent):
+        self._sent = sent
+        self._answered.set()
+
+
+class Clock:
+    """The battery-backed clock is kept by the simulator over power cuts; good time comes over the air."""
+
+    def __init__(self):
+        self._wall_s = 0
+        self._quality = 0
+        self._at_ms = 0
+        link.handlers[virtual_link.CLOCK] = self._set
+
+    def now_ms(self):
+        """Milliseconds since the start."""
+        return link.now_ms - link.boot_ms
+
+    def wall(self):
+        """Unix seconds and quality."""
+        if not self._quality:
+            return 0, 0
+        return self._wall_s + (link.now_ms - self._at_ms) // 1000, self._quality
+
+    def set_wall(self, time_s, quality):
+        """A better time."""
+        self._wall_s, self._quality, self._at_ms = time_s, quality, link.now_ms
+        link.put(virtual_link.NOTE, ("clock=%d %d" % (time_s, quality)).encode())
+
+    def _set(self, payload):
+        self._wall_s, self._quality = struct.unpack("<IB", payload)
+        self._at_ms = link.now_ms
+
+
+class Sensors:
+    """All sensor chips of a box as one: asks the simulator's city, which answers a moment later. `names` is the
+    order of values."""
+
+    fault_bit = 1
+
+    def __init__(self, names):
+        self._names = names
+        self._values = {}
+        self._answered = asyncio.Event()
+        link.handlers[virtual_link.SENSORS] = self._answer
+
+    async def read(self):
+        """Value name -> integer. Raises OSError if nothing answers."""
+        self._answered.clear()
+        link.put(virtual_link.NOTE, b"measure=")
+        await self._answered.wait()
+        if not self._values:
+            raise OSError(5)
+        return self._values
+
+    def _answer(self, payload):
+        self._values = {}
+        for at in range(0, len(payload), 5):
+            index, value = struct.unpack_from("<Bi", payload, at)
+            if value != NO_VALUE:
+                self._values[self._names[index]] = value
+        self._answered.set()
+
+
+class Watchdog:
+    """Restarts the box when it has not been fed for two minutes."""
+
+    def __init__(self):
+        self.fed_ms = link.now_ms
+
+    def start(self):
+        """The box is switched on."""
+        self.fed_ms = link.now_ms
+        link.watchdog = self
+
+    def feed(self):
+        """All is well."""
+        self.fed_ms = link.now_ms
+
+    def check(self):
+        """Called by the link whenever time has passed."""
+        if link.now_ms - self.fed_ms > WATCHDOG_MS:
+            link.reset("watchdog")
+
+
+class Entropy:
+    """Bytes that differ for each box and boot, and are the same in each run."""
+
+    def __init__(self, seed, boot):
+        self._seed = "%s %d" % (seed, boot)
+        self._count = 0
+
+    def __call__(self, length):
+        """So many bytes."""
+        found = b""
+        while len(found) < length:
+            self._count += 1
+            found += hashlib.sha256(("%s %d" % (self._seed, self._count)).encode()).digest()
+        return found[:length]
