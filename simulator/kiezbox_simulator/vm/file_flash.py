@@ -6,6 +6,7 @@ makes the power fail in the middle of the n-th change of the medium. Runs on Mic
 """
 
 BLOCK_BYTES = 4096
+_ERASED = b"\xff" * 256
 
 
 class PowerCut(BaseException):
@@ -29,8 +30,8 @@ class FileFlash:
             self.virgin = False
         except OSError:
             self._file = open(path, "w+b")
-            for _ in range(self.blocks):
-                self._file.write(b"\xff" * BLOCK_BYTES)
+            for _ in range(self.blocks * BLOCK_BYTES // len(_ERASED)):
+                self._file.write(_ERASED)
             self._file.flush()
             self.virgin = True
 
@@ -50,7 +51,9 @@ class FileFlash:
             return BLOCK_BYTES
         elif operation == 6:
             self.erases += 1
-            self._change(argument * BLOCK_BYTES, b"\xff" * BLOCK_BYTES)
+            # In pieces, because a board erases without taking memory for it.
+            for start in range(argument * BLOCK_BYTES, (argument + 1) * BLOCK_BYTES, len(_ERASED)):
+                self._change(start, _ERASED)
         return 0
 
     def _change(self, position, data):

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The protocol core on the MicroPython VM: time and memory per step, and airtime beside Meshtastic's own telemetry."""
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+from meshtastic.protobuf import telemetry_pb2
+
+from bench.figure import Figure
+from kiezbox.protocol import envelope, messages
+from kiezbox.protocol.airtime import PRESETS, time_on_air_us
+from kiezbox.protocol.frame import HEADER_LENGTH
+from kiezbox.protocol.packet import TELEMETRY_APP, Data, encode_data
+from kiezbox_simulator import board
+from kiezbox_simulator.firmware_build import build, rom_image
+
+RUNS = 5
+PROGRAMS = Path(__file__).parent / "on_micropython"
+HOW_VM = (
+    f"median of {RUNS} processes of the host's MicroPython VM, code in a read-only image, heap 4 MiB: no collection"
+)
+
+SAMPLES = [
+    {
+        "temperature_cc": 812 + 7 * step,
+        "humidity_dpct": 741 - 3 * step,
+        "pressure_dpa": 10_132 + step,
+        "pm1_dugm3": 62 + step,
+        "pm25_dugm3": 101 + 2 * step,
+        "pm10_dugm3": 148 + 3 * step,
+        "noise_laeq_ddba": 553 + 11 * step,
+        "noise_lamax_ddba": 701 - 13 * step,
+        "gas_ohm": 52_340 + 170 * step,
+        "battery_mv": 3_981 - step,
+        "panel_mv": 5_210 + 60 * step,
+        "battery_ma": 84 + 5 * step,
+    }
+    for step in range(3)
+]
+"""Three samples at five minutes, as a box on a street sees them."""
+
+
+def run() -> list[Figure]:
+    """Figures for build/bench/protocol.json."""
+    return [*_on_the_vm(), *_on_the_air()]
+
+
+def _on_the_vm() -> list[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        image = rom_image(build(Path(folder)), PROGRAMS)
+        command = board.command(image, "judge_frames", heap_kib=4096)
+        outputs = [
+            subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout for _ in range(RUNS)
+        ]
+    measured: dict[str, list[tuple[float, int]]] = {}
+    for output in outputs:
+        for line in output.splitlines():
+            name, duration_us, allocated_bytes = line.split()
+            measured.setdefault(name, []).append((float(duration_us), int(allocated_bytes)))
+    figures = []
+    for name, values in measured.items():
+        duration_us = sorted(value for value, _ in values)[RUNS // 2]
+        figures.append(Figure(name, round(duration_us, 2), "us", HOW_VM))
+        figures.append(Figure(f"{name}_allocated", values[0][1], "B", f"{HOW_VM}; heap taken by one step"))
+        if name == "judge_and_schedule_relay":
+            figures.append(Figure("frames_judged", round(1e6 / duration_us), "frames/s", HOW_VM))
+    return figures
+
+
+def _telemetry_lengths() -> list[int]:
+    """Frame lengths of the three Meshtastic packets that carry what one of our samples carries, as far as they can."""
+    sample = SAMPLES[0]
+    time_s = 1_767_450_000
+    device = telemetry_pb2.Telemetry(time=time_s)
+    device.device_metrics.battery_level = 87
+    device.device_metrics.voltage = sample["battery_mv"] / 1000
+    device.device_metrics.channel_utilization = 4.5
+    device.device_metrics.air_util_tx = 1.2
+    device.device_metrics.uptime_seconds = 864_000
+    environment = telemetry_pb2.Telemetry(time=time_s)
+    environment.environment_metrics.temperature = sample["temperature_cc"] / 100
+    environment.environment_metrics.relative_humidity = sample["humidity_dpct"] / 10
+    environment.environment_metrics.barometric_pressure = sample["pressure_dpa"] / 10
+    environment.environment_metrics.gas_resistance = sample["gas_ohm"] / 1000
+    environment.environment_metrics.voltage = sample["panel_mv"] / 1000
+    environment.environment_metrics.current = sample["battery_ma"]
+    air = telemetry_pb2.Telemetry(time=time_s)
+    air.air_quality_metrics.pm10_standard = sample["pm1_dugm3"] // 10
+    air.air_quality_metrics.pm25_standard = sample["pm25_dugm3"] // 10
+    air.air_quality_metrics.pm100_standard = sample["pm10_dugm3"] // 10
+    return [_frame_length(TELEMETRY_APP, packet.SerializeToString()) for packet in (device, environment, air)]
+
+
+def _frame_length(portnum: int, payload: bytes) -> int:
+    return HEADER_LENGTH + len(encode_data(Data(portnum, payload)))
+
+
+def _on_the_air() -> list[Figure]:
+    reading = {"sequence": 4711, "time_s": 1_767_450_000, "clock_quality": 2, "interval_s": 300, "samples": SAMPLES}
+    body = messages.encode(envelope.READING, reading)
+    ours = _frame_length(envelope.PORTNUM, bytes(envelope.PAYLOAD_LENGTH_MAX - envelope.UPLINK_PART_MAX + len(body)))
+    theirs = _telemetry_lengths()
+    how = (
+        f"three samples of twelve values: one Kiezbox frame of {ours} B with its proof, "
+        "beside three times the three telemetry "
+        f"frames of {'+'.join(map(str, theirs))} B, which carry no noise; time on air by the data sheet's formula"
+    )
+    return [
+        Figure(
+            f"airtime_of_three_readings_{name.lower()}",
+            round(time_on_air_us(preset, ours) / 1000, 1),
+            "ms",
+            how,
+            "Meshtastic telemetry",
+            round(3 * sum(time_on_air_us(preset, length) for length in theirs) / 1000, 1),
+        )
+        for name, preset in PRESETS.items()
+    ]
