@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A flash chip in a file: a block device for MicroPython's VfsLfs2, with erase blocks of 4096 bytes as on the ESP32.
 
-Programming clears bits only and erasing sets them, as flash does, so that a driver that forgets to erase is caught. `cut_after`
-makes the power fail in the middle of the n-th change of the medium. Runs on MicroPython.
+`cut_after` makes the power fail in the middle of the n-th change of the medium. Runs on MicroPython.
 """
 
 BLOCK_BYTES = 4096
