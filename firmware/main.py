@@ -29,7 +29,7 @@ def run(ports) -> None:  # noqa: ANN001
     asyncio.run(start(ports))
 
 
-def hardware_ports() -> None:
+def hardware_ports():  # noqa: ANN201
     """The ports of the board. Raises OSError as long as one of them has no driver."""
     raise OSError("no driver for the SX1262 radio yet: this firmware runs in the simulator only")
 

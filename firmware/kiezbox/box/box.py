@@ -69,9 +69,9 @@ class Box:
         )
         self._calls = Calls(ports, self._node, root)
         self._readings = Readings(root)
-        self._air = {}
-        self._notices = []
-        self._replies = {}
+        self._air: dict[str, tuple[int, int]] = {}
+        self._notices: list[dict] = []
+        self._replies: dict[str, dict] = {}
         self._faults = 0
         self._wake = asyncio.Event()
         self._wall()
@@ -195,9 +195,9 @@ class Box:
                 self._node.send("reading", message, self.now_ms())
                 samples = []
             else:
-                message = self._readings.due(self.now_ms())
-                if message is not None:
-                    self._node.send("reading", message, self.now_ms())
+                missed = self._readings.due(self.now_ms())
+                if missed is not None:
+                    self._node.send("reading", missed, self.now_ms())
             self._wake.set()
             await self._rest("measure", interval_s * 1000 - (self.now_ms() - started_ms))
 

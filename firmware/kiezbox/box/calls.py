@@ -46,8 +46,8 @@ class Entry:
         self.code = code
         self.counters = [counter]
         self.exercise = exercise
-        self.stages = []
-        self.answer = None
+        self.stages: list[list] = []
+        self.answer: str | None = None
         self.cancelled = False
 
 
@@ -59,8 +59,8 @@ class Calls:
         self._node = node
         self._journal = Journal(root + "/calls.log")
         self._limits = Limits()
-        self._entries = {}
-        self._open = []
+        self._entries: dict[str, Entry] = {}
+        self._open: list[int] = []
 
     def load(self) -> int:
         """After a start: read the journal, take unfinished calls into custody again. Returns how many those are."""
@@ -228,7 +228,7 @@ def _checked(value: str, length_max: int) -> str:
 
 def _message(form: dict) -> dict:
     """A message for the air from a form. Raises Refused."""
-    message = {"text": _checked(form.get("text", ""), TEXT_LENGTH_MAX)}
+    message: dict[str, str | int] = {"text": _checked(form.get("text", ""), TEXT_LENGTH_MAX)}
     for name in ("place", "name", "contact"):
         value = _checked(form.get(name, ""), WORD_LENGTH_MAX)
         if value:

@@ -16,7 +16,7 @@ class Limits:
     """At most 24 phones are remembered; whoever is forgotten counts as new."""
 
     def __init__(self) -> None:
-        self._clients = {}
+        self._clients: dict[str, tuple[int, bytes, str]] = {}
         self._tokens = BOX_BURST
         self._refilled_ms = 0
 

@@ -25,7 +25,7 @@ class Readings:
     def __init__(self, root: str) -> None:
         self._path = root + "/readings.log"
         self._journal = Journal(self._path)
-        self._pending = []
+        self._pending: list[list[int]] = []
         self.sequence = 0
         self.shed = 0
         for _, payload in self._journal.records():

@@ -21,7 +21,7 @@ class Supervisor:
     def __init__(self, ports, root: str) -> None:  # noqa: ANN001
         self._ports = ports
         self._path = root + "/crashes.json"
-        self._seen_ms = {}
+        self._seen_ms: dict[str, int] = {}
         self.restarts = 0
 
     def alive(self, name: str) -> None:
