@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fakes of a box's ports and of its mesh node, for tests. Not put on a board."""
+
+from kiezbox.protocol.counter import CounterExhausted
+
+
+class FakeClock:
+    """Time that a test sets."""
+
+    def __init__(self) -> None:
+        self.time_ms = 0
+        self.wall_s = 1_767_450_000
+
+    def now_ms(self) -> int:
+        """As set."""
+        return self.time_ms
+
+    def wall(self) -> "tuple[int, int]":
+        """As set, of good quality."""
+        return self.wall_s, 2
+
+
+class FakePorts:
+    """`draws` counts requests for entropy, so that each gives other bytes."""
+
+    def __init__(self, root: str = "") -> None:
+        self.root = root
+        self.clock = FakeClock()
+        self.draws = 0
+
+    def entropy(self, length: int) -> bytes:
+        """Different at each call, the same in each run."""
+        self.draws += 1
+        return (self.draws * 0x9E3779B97F4A7C15).to_bytes(16, "little")[:length]
+
+
+class FakeNode:
+    """Takes messages as BoxNode does and keeps them in `sent`: (kind, message, counter)."""
+
+    def __init__(self, first_counter: int = 1) -> None:
+        self.sent: list[tuple[str, dict, int]] = []
+        self.resumed: list[tuple[str, dict, int]] = []
+        self.cancelled: list[int] = []
+        self.next_counter = first_counter
+        self.exhausted = False
+
+    def take_counter(self) -> int:
+        """Raises CounterExhausted while `exhausted` is set."""
+        if self.exhausted:
+            raise CounterExhausted("no reserved counter left")
+        self.next_counter += 1
+        return self.next_counter - 1
+
+    def send(self, kind: str, message: dict, now_ms: int, counter: "int | None" = None) -> int:
+        """Note it."""
+        counter = self.take_counter() if counter is None else counter
+        self.sent.append((kind, message, counter))
+        return counter
+
+    def resume(self, kind: str, message: dict, counter: int, stage: int, now_ms: int) -> bool:
+        """Note it."""
+        self.resumed.append((kind, message, counter))
+        return True
+
+    def cancel(self, counter: int) -> bool:
+        """Note it."""
+        self.cancelled.append(counter)
+        return True
