@@ -235,7 +235,7 @@ def _message(form: dict) -> dict:
             message[name] = value
     for name, highest in (("category", 6), ("people", 9999)):
         value = str(form.get(name, "")).strip()
-        if value.isdigit() and len(value) <= 4 and 0 < int(value) <= highest:
+        if 0 < len(value) <= 4 and not value.strip("0123456789") and 0 < int(value) <= highest:
             message[name] = int(value)
     if not message["text"] and "category" not in message:
         raise Refused("empty")
