@@ -13,8 +13,6 @@ from kiezbox.protocol.constant import const
 
 _QUERY_MAX = const(300)
 _TTL_S = const(10)
-_BATCH = const(8)
-_PAUSE_MS = const(40)
 
 
 def answer(query: bytes, address: bytes) -> "bytes | None":
@@ -39,7 +37,7 @@ def answer(query: bytes, address: bytes) -> "bytes | None":
 
 
 class NameServer:
-    """Looks for questions a few times a second: a datagram socket has no awaitable read in MicroPython's asyncio."""
+    """One datagram after the other; between two of them everybody else has a turn."""
 
     def __init__(self, host: str, port: int, address: str) -> None:
         """Raises OSError if the port is taken."""
@@ -56,12 +54,16 @@ class NameServer:
 
     async def _run(self) -> None:
         while True:
-            for _ in range(_BATCH):
-                try:
-                    query, peer = self._socket.recvfrom(_QUERY_MAX + 1)
-                    reply = answer(query, self._address)
-                    if reply:
-                        self._socket.sendto(reply, peer)
-                except OSError:
-                    break  # Nothing there, or no way to answer.
-            await asyncio.sleep_ms(_PAUSE_MS)
+            await _readable(self._socket)
+            try:
+                query, peer = self._socket.recvfrom(_QUERY_MAX + 1)
+                reply = answer(query, self._address)
+                if reply:
+                    self._socket.sendto(reply, peer)
+            except OSError:
+                pass  # No way to answer; the phone asks again.
+            await asyncio.sleep_ms(0)
+
+
+def _readable(datagrams):  # noqa: ANN001, ANN202 - a generator, which MicroPython awaits, as in its asyncio.stream
+    yield asyncio.core._io_queue.queue_read(datagrams)

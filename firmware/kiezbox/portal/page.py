@@ -16,6 +16,9 @@ FIELDS = ("text", "place", "people", "name", "contact")
 LENGTHS_MAX = {"text": 240, "place": 60, "people": 4, "name": 60, "contact": 60}
 """What a browser lets a person type, in UTF-16 units."""
 
+PLACES = ("call", "status", "help", "about")
+"""Titles that have an address of their own; every other page belongs to the start page."""
+
 
 def escape(text: str) -> str:
     """For element content and quoted attributes."""
@@ -44,7 +47,7 @@ def document(t, box, key, body, code="", error="", status=200):  # noqa: ANN001,
         if code:
             yield '<button formaction="/' + name + '/status"' + attributes + "</button>"
         else:
-            yield '<a href="/' + name + "/" + ("" if key.startswith("home") else key) + '"' + attributes + "</a>"
+            yield '<a href="/' + name + "/" + (key if key in PLACES else "") + '"' + attributes + "</a>"
     yield ("</form>" if code else "") + '</nav><header><p class="b">' + escape(box.name)
     yield '</p><p class="m">' + t("mode_" + box.mode) + "</p></header><main><h1>" + t(key) + "</h1>"
     if error:
