@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 RANGE = 4_096
+SAMPLES = 256
 COLUMNS = {
     "message": "id, kind, class, node_num, counter, verified, received_ms, measured_s, body, confirmed_ms",
     "call": "node_num, counter, code, action, refers_to, packet_id, stage",
@@ -47,8 +48,10 @@ def carry_over(damaged: Path, target: sqlite3.Connection) -> int:
 
 def _messages(source: sqlite3.Connection, target: sqlite3.Connection) -> int:
     added = 0
-    highest = next(_safely(source, "SELECT seq FROM sqlite_sequence WHERE name = 'message'"), (1 << 20,))[0]
-    for row in _ranges(source, 0, int(highest)):
+    (highest,) = next(_safely(source, "SELECT seq FROM sqlite_sequence WHERE name = 'message'"), (0,))
+    if not highest:
+        (highest,) = next(_safely(source, "SELECT max(sequence) FROM message"), (0,))
+    for row in _ranges(source, 0, highest if isinstance(highest, int) else 0):
         # A row from a damaged page may hold anything: only what satisfies the schema is taken.
         try:
             if target.execute("SELECT 1 FROM tombstone WHERE id = ?", (row[1],)).fetchone():
@@ -81,6 +84,9 @@ def _messages(source: sqlite3.Connection, target: sqlite3.Connection) -> int:
 
 def _ranges(source: sqlite3.Connection, after: int, upto: int) -> Iterator[tuple[Any, ...]]:
     """Readable rows of `message` with after < sequence <= upto."""
+    if not any(_range(source, each, each + 1) for each in range(after, upto, max(1, (upto - after) // SAMPLES))):
+        # The root of the table is gone: no row can be reached, and trying each would take hours.
+        return
     begin = after
     while begin < upto:
         end = min(begin + RANGE, upto)
@@ -88,20 +94,18 @@ def _ranges(source: sqlite3.Connection, after: int, upto: int) -> Iterator[tuple
         begin = end
 
 
-def _range(source: sqlite3.Connection, after: int, upto: int) -> Iterator[tuple[Any, ...]]:
+def _range(source: sqlite3.Connection, after: int, upto: int) -> list[tuple[Any, ...]]:
     query = (
         f"SELECT sequence, {COLUMNS['message']} FROM message NOT INDEXED"  # noqa: S608  Constants.
         " WHERE sequence > ? AND sequence <= ?"
     )
     try:
-        rows = source.execute(query, (after, upto)).fetchall()
+        return source.execute(query, (after, upto)).fetchall()
     except (sqlite3.Error, UnicodeDecodeError):
-        if upto - after > 1:
-            middle = (after + upto) // 2
-            yield from _range(source, after, middle)
-            yield from _range(source, middle, upto)
-        return
-    yield from rows
+        if upto - after <= 1:
+            return []
+    middle = (after + upto) // 2
+    return _range(source, after, middle) + _range(source, middle, upto)
 
 
 def _safely(source: sqlite3.Connection, query: str, parameters: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -28,6 +28,7 @@ class Store:
         self.folder = folder
         self.path = folder / database.FILE_NAME
         self.writer = writer
+        self.closed = False
         self._lock = lock
         self._reader = reader
 
@@ -59,6 +60,7 @@ class Store:
 
     async def close(self) -> None:
         """Finish writing and release the folder."""
+        self.closed = True
         await self._reader.close()
         await self.writer.close()
         with contextlib.suppress(OSError):
