@@ -23,82 +23,86 @@ class BadRequest(Exception):  # noqa: N818 - the name says what happened
 
 
 class Request:
-    """method, path (without query), host, origin, language (Accept-Language), form: dict of str.
+    """One phone's request: method, path (without query), host, origin, language (Accept-Language), form: dict of str.
 
-    `unreadable` is True if the form held bytes that are no text; they are left out.
+    `unreadable` is True if the form held bytes that are no text; they are left out. For server.py it also knows whose it
+    is and its times in ms. Defaults stand in the class, so that an open connection costs little memory.
     """
 
-    def __init__(self, stream, touch) -> None:  # noqa: ANN001
-        """`touch` is called whenever bytes have come."""
+    method = "GET"
+    path = "/"
+    host = origin = language = fetch_site = ""
+    form = {}
+    unreadable = False
+    answering = False
+    _length = -1
+
+    def __init__(self, stream, client: str, task, now_ms) -> None:  # noqa: ANN001
+        self.client = client
+        self.task = task
+        self.since_ms = self.moved_ms = now_ms()
+        self._now_ms = now_ms
         self._stream = stream
-        self._touch = touch
         self._rest = b""
-        self.method = "GET"
-        self.path = "/"
-        self.host = self.origin = self.language = self.fetch_site = ""
-        self.form = {}
-        self.unreadable = False
 
     async def read(self) -> None:
         """Read it all. Raises BadRequest, EOFError if the client went away before the end, OSError."""
-        line = await self._line(1)
+        line = b""
         while not line:
             line = await self._line(1)  # RFC 9112 2.2: an empty line before the request is skipped.
         parts = line.split(b" ")
         if len(parts) != 3 or not parts[2].startswith(b"HTTP/1."):
             raise BadRequest(400)
-        target = parts[1].split(b"?")[0]
-        length = await self._headers()
-        if target.startswith(b"http://"):
-            host, _, target = target[7:].partition(b"/")
-            self.host = _ascii(host)
-            target = b"/" + target
         self.method = _ascii(parts[0])
-        self.path = _ascii(target)
-        if self.method not in ("GET", "HEAD", "POST"):
-            raise BadRequest(405)
-        if not self.path.startswith("/") or not (self.host or parts[2] == b"HTTP/1.0"):
-            raise BadRequest(400)
-        if length > _BODY_MAX:
-            await self._discard(length)
-            raise BadRequest(413)
-        if self.method == "POST":
-            if length < 0:
-                raise BadRequest(411)
-            await self._body(length)
-
-    async def _headers(self) -> int:
-        length = -1
+        self.path = _ascii(parts[1].split(b"?")[0])
+        old = parts[2] == b"HTTP/1.0"
+        parts = None
         left = _HEAD_MAX
-        while True:
+        while line:
             line = await self._line(left)
             left -= len(line) + 2
-            if not line:
-                return length
-            name, colon, value = line.partition(b":")
-            if not colon or not name or name[0] in b" \t" or name[-1] in b" \t":
-                raise BadRequest(400)
-            name = name.lower()
-            value = value.strip()
-            if name == b"content-length":
-                if not value.isdigit() or len(value) > 9 or length not in (-1, int(value)):
-                    raise BadRequest(400)
-                length = int(value)
-            elif name == b"transfer-encoding":
+            if line:
+                self._header(line)
+        if self.path.startswith("http://"):
+            self.host, _, path = self.path[7:].partition("/")
+            self.path = "/" + path
+        if self.method not in ("GET", "HEAD", "POST"):
+            raise BadRequest(405)
+        if not self.path.startswith("/") or not (self.host or old):
+            raise BadRequest(400)
+        if self._length > _BODY_MAX:
+            await self._discard(self._length)
+            raise BadRequest(413)
+        if self.method == "POST":
+            if self._length < 0:
                 raise BadRequest(411)
-            elif name == b"content-type":
-                if not value.startswith(b"application/x-www-form-urlencoded"):
-                    raise BadRequest(415)
-            elif name == b"host":
-                if self.host:
-                    raise BadRequest(400)
-                self.host = _ascii(value)
-            elif name == b"origin":
-                self.origin = _ascii(value)
-            elif name == b"accept-language":
-                self.language = _ascii(value[:128])
-            elif name == b"sec-fetch-site":
-                self.fetch_site = _ascii(value)
+            await self._body(self._length)
+
+    def _header(self, line: bytes) -> None:
+        name, colon, value = line.partition(b":")
+        if not colon or not name or name[0] in b" \t" or name[-1] in b" \t":
+            raise BadRequest(400)
+        name = name.lower()
+        value = value.strip()
+        if name == b"content-length":
+            if not value.isdigit() or len(value) > 9 or self._length not in (-1, int(value)):
+                raise BadRequest(400)
+            self._length = int(value)
+        elif name == b"transfer-encoding":
+            raise BadRequest(411)
+        elif name == b"content-type":
+            if not value.startswith(b"application/x-www-form-urlencoded"):
+                raise BadRequest(415)
+        elif name == b"host":
+            if self.host:
+                raise BadRequest(400)
+            self.host = _ascii(value)
+        elif name == b"origin":
+            self.origin = _ascii(value)
+        elif name == b"accept-language":
+            self.language = _ascii(value[:128])
+        elif name == b"sec-fetch-site":
+            self.fetch_site = _ascii(value)
 
     async def _line(self, left: int) -> bytes:
         while True:
@@ -109,13 +113,21 @@ class Request:
                 line = self._rest[:end]
                 self._rest = self._rest[end + 1 :]
                 return line[:-1] if line.endswith(b"\r") else line
-            self._rest += await self._more(_CHUNK)
+            data = await self._stream.read(_CHUNK)
+            if not data:
+                raise EOFError
+            self._rest += data
+            self.touch()
+
+    def touch(self) -> None:
+        """Bytes have moved."""
+        self.moved_ms = self._now_ms()
 
     async def _more(self, length: int) -> bytes:
         data = await self._stream.read(length)
         if not data:
             raise EOFError
-        self._touch()
+        self.touch()
         return data
 
     async def _discard(self, length: int) -> None:
@@ -129,6 +141,7 @@ class Request:
         """application/x-www-form-urlencoded (WHATWG URL 5.1), a field at a time."""
         left = length
         field = b""
+        self.form = {}
         while True:
             if not self._rest and left > 0:
                 self._rest = await self._more(min(left, _CHUNK))

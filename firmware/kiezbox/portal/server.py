@@ -30,21 +30,6 @@ _BLOCK = const(512)
 _REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed"}
 
 
-class _Client:
-    """One connection: who, its task, when it came, when bytes last moved, whether its request is complete."""
-
-    def __init__(self, box, peer) -> None:  # noqa: ANN001
-        self.box = box
-        self.name = peer
-        self.task = asyncio.current_task()
-        self.since_ms = self.moved_ms = box.now_ms()
-        self.answering = False
-
-    def touch(self) -> None:
-        """Bytes have moved."""
-        self.moved_ms = self.box.now_ms()
-
-
 class Server:
     """`port` is where it listens. `counters`: requests, gave_way, timed_out, turned_away, failed."""
 
@@ -76,11 +61,22 @@ class Server:
             self.names.close()
 
     async def _serve(self, stream, _writer) -> None:  # noqa: ANN001
-        client = None
+        peer = stream.get_extra_info("peername")
+        # The board says (address, port); the host's MicroPython gives the bytes of a sockaddr_in.
+        client = peer[0] if isinstance(peer, tuple) else str(bytes(peer[4:8]))
+        request = Request(stream, client, asyncio.current_task(), self._box.now_ms)
         try:
-            client = await self._place(stream.get_extra_info("peername"))
-            if client:
-                await self._answer(client, stream)
+            if len(self._clients) >= _PLACES and not await self._wait():
+                return
+            self._clients.append(request)
+            problem = 0
+            try:
+                await request.read()
+            except BadRequest as bad:
+                problem = bad.status
+            request.answering = True
+            self.counters["requests"] += 1
+            await self._answer(request, stream, problem)
         except (OSError, EOFError):
             pass  # The phone went away.
         except asyncio.CancelledError:
@@ -88,33 +84,24 @@ class Server:
         except MemoryError:
             self.counters["failed"] += 1
         finally:
-            if client in self._clients:
-                self._clients.remove(client)
+            if request in self._clients:
+                self._clients.remove(request)
             stream.close()
             await stream.wait_closed()
 
-    async def _place(self, peer) -> "_Client | None":  # noqa: ANN001
-        """A place among the clients, at once or after a moment; None if there is none."""
-        # The board says (address, port); the host's MicroPython gives the bytes of a sockaddr_in.
-        name = peer[0] if isinstance(peer, tuple) else str(bytes(peer[4:8]))
-        if len(self._clients) >= _PLACES:
-            if self._waiting >= _WAITING_MAX:
-                self.counters["turned_away"] += 1
-                return None
+    async def _wait(self) -> bool:
+        """Whether a place became free."""
+        if self._waiting < _WAITING_MAX:
             self._waiting += 1
             try:
                 for _ in range(100):
                     if len(self._clients) < _PLACES or self._give_way():
-                        break
+                        return True
                     await asyncio.sleep_ms(50)
-                else:
-                    self.counters["turned_away"] += 1
-                    return None
             finally:
                 self._waiting -= 1
-        client = _Client(self._box, name)
-        self._clients.append(client)
-        return client
+        self.counters["turned_away"] += 1
+        return False
 
     def _give_way(self) -> bool:
         now_ms = self._box.now_ms()
@@ -124,7 +111,7 @@ class Server:
             idle_ms = now_ms - client.moved_ms
             if idle_ms < _GIVE_WAY_MS:
                 continue
-            held = sum(other.name == client.name for other in self._clients)
+            held = sum(other.client == client.client for other in self._clients)
             rank = (held, idle_ms)
             if rank > worst_rank:
                 worst, worst_rank = client, rank
@@ -146,15 +133,7 @@ class Server:
                 if now_ms - client.moved_ms > _IDLE_MS or now_ms - client.since_ms > most_ms:
                     self._end(client, "timed_out")
 
-    async def _answer(self, client, stream) -> None:  # noqa: ANN001
-        request = Request(stream, client.touch)
-        problem = 0
-        try:
-            await request.read()
-        except BadRequest as bad:
-            problem = bad.status
-        client.answering = True
-        self.counters["requests"] += 1
+    async def _answer(self, request, stream, problem: int) -> None:  # noqa: ANN001
         location = None if problem else self._routes.location(request)
         if location or request.path == "/favicon.ico":
             status = 302 if location else 404
@@ -165,11 +144,11 @@ class Server:
             if problem:
                 status, pieces = self._routes.problem(problem, texts)
             else:
-                status, pieces = await self._routes.answer(request, client.name, texts)
+                status, pieces = await self._routes.answer(request, request.client, texts)
             allow = "Allow: GET, HEAD, POST\r\n" if status == 405 else ""
             await self._head(stream, status, allow + "Content-Type: text/html; charset=utf-8\r\n", -1)
             if request.method != "HEAD":
-                await self._write(client, stream, pieces)
+                await self._write(request, stream, pieces)
         finally:
             texts.close()
 
@@ -188,14 +167,14 @@ class Server:
         )
         await stream.drain()
 
-    async def _write(self, client, stream, pieces) -> None:  # noqa: ANN001
+    async def _write(self, request, stream, pieces) -> None:  # noqa: ANN001
         block = bytearray()
         for piece in pieces:
             block.extend(piece.encode())
             if len(block) >= _BLOCK:
                 stream.write(block)
                 await stream.drain()
-                client.touch()
+                request.touch()
                 block = bytearray()
         stream.write(block)
         await stream.drain()
