@@ -89,9 +89,10 @@ class Referee:
         self._waiting: dict[int, list[Call]] = {}
         self._recent: deque[Call] = deque()
 
-    def accepted(self, call: Call) -> None:
-        """A box has promised to deliver this call."""
-        self._waiting.setdefault(call.node_num, []).append(call)
+    def accepted(self, call: Call, again: bool = False) -> None:
+        """A box has promised to deliver this call. `again`: it may have sent it before, so rule 5 cannot be judged."""
+        if not again:
+            self._waiting.setdefault(call.node_num, []).append(call)
         self._recent.append(call)
         if len(self._recent) > 400:
             self._recent.popleft()

@@ -106,6 +106,7 @@ class Simulation:
         self.events: list[tuple[int, str]] = []
         self.modes_followed: dict[str, int] = {}
         self._by_code: dict[tuple[int, str], Call] = {}
+        self._stored_codes: dict[tuple[int, str], int] = {}
         self._by_counter: dict[tuple[int, int], Call] = {}
         self._by_packet: dict[tuple[int, int], Call] = {}
         self._readings_seen: set[tuple[int, int]] = set()
@@ -337,16 +338,24 @@ class Simulation:
                 self.accept(call, "")
                 self._by_packet[call.node_num, packet_id] = call
         else:
-            box.visit(person, call)
+            from kiezbox_simulator.virtual.phone import Phone
 
-    def accept(self, call: Call, code: str) -> None:
-        """The box has told the person that it keeps this call."""
+            Phone(self, box, person, call).start()
+
+    def accept(self, call: Call, code: str, again: bool = False) -> None:
+        """The box has told the person that it keeps this call; `again`: they had sent it before without an answer."""
         call.accepted_us = self.schedule.now_us
         call.code = code
         self.trace.add("accepted", call.box, f"{call.key} {code}")
-        if self.scenario.boxes.kind != "stock":
-            self._by_code[call.node_num, code] = call
-            self.referee.accepted(call)
+        if self.scenario.boxes.kind == "stock":
+            return
+        earlier_us = self._stored_codes.get((call.node_num, code))
+        if earlier_us is not None:
+            # Sent again by an impatient person; the box knew it already, and so does the gateway.
+            call.delivered_us = call.accepted_us
+            return
+        self._by_code[call.node_num, code] = call
+        self.referee.accepted(call, again)
 
     def refuse(self, call: Call, reason: str) -> None:
         """The box has told the person why it cannot take the call."""
@@ -373,7 +382,9 @@ class Simulation:
         if received.kind == "reading":
             self.readings_delivered += len(received.message.get("samples") or ())
         elif received.kind in ("emergency", "exercise"):
-            call = self._by_code.get((received.node_num, received.message.get("code") or ""))
+            key = (received.node_num, received.message.get("code") or "")
+            self._stored_codes.setdefault(key, now_us)
+            call = self._by_code.get(key)
             if call is not None and call.delivered_us is None:
                 call.delivered_us = now_us
 

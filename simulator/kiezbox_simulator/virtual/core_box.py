@@ -12,6 +12,8 @@ from typing import Any
 from kiezbox.protocol.airtime import PRESETS
 from kiezbox.protocol.box_node import BoxNode
 from kiezbox.protocol.channel import Channel
+from kiezbox.protocol.counter import CounterExhausted
+from kiezbox.protocol.custody import CustodyFull
 from kiezbox.protocol.events import ModeCommanded, ReadingsAcknowledged, StageChanged
 from kiezbox_simulator.virtual.core_node import CoreNode
 from kiezbox_simulator.virtual.ether import Ether
@@ -60,11 +62,13 @@ class CoreBox(CoreNode):
         self._samples: list[dict[str, int]] = []
         self._unacknowledged: dict[int, dict[str, Any]] = {}
         self._calls: dict[int, dict[str, Any]] = {}
+        self._kinds: dict[int, str] = {}
         self._stages: dict[int, int] = {}
         self.saved: dict[str, Any] = {}
         self.mode = mode
         self.readings_made = 0
         self.readings_acknowledged = 0
+        self.readings_held_back = 0
         super().__init__(ether, station, None)
         self._boot()
 
@@ -105,7 +109,7 @@ class CoreBox(CoreNode):
         self._boot()
         self.start()
         for counter, message in self._calls.items():
-            self.node.resume("emergency", message, counter, self._stages.get(counter, 1), self.now_ms)
+            self.node.resume(self._kinds[counter], message, counter, self._stages.get(counter, 1), self.now_ms)
         self.plan()
 
     @property
@@ -132,7 +136,9 @@ class CoreBox(CoreNode):
         message = {name: value for name, value in message.items() if value}
         counter = self.node.take_counter()
         self._calls[counter] = message
-        self.node.send("emergency", message, self.now_ms, counter)
+        # As the firmware: a real call in emergency mode only, else an exercise.
+        self._kinds[counter] = "emergency" if self.mode == EMERGENCY_MODE else "exercise"
+        self.node.send(self._kinds[counter], message, self.now_ms, counter)
         self.plan()
         return counter, code
 
@@ -185,4 +191,7 @@ class CoreBox(CoreNode):
         self.plan()
 
     def _send_reading(self, message: dict[str, Any]) -> None:
-        self.node.send("reading", message, self.now_ms)
+        try:
+            self.node.send("reading", message, self.now_ms)
+        except (CounterExhausted, CustodyFull):
+            self.readings_held_back += 1  # It stays among the unacknowledged and is offered again.

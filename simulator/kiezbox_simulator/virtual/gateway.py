@@ -176,7 +176,7 @@ class Gateway(CoreNode):
     def broadcast_bulletin(self, headline: str, text: str, language: str, identifier: int) -> None:
         """An official notice for the boxes' pages."""
         message = {
-            "identifier": identifier,
+            "identifier": f"sim-{identifier}",
             "headline": headline,
             "text": text,
             "language": language,

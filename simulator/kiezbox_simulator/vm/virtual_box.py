@@ -32,7 +32,7 @@ class Ports:
         self.clock = virtual_ports.Clock()
         self.sensors = [virtual_ports.Sensors(VALUE_NAMES)]
         self.watchdog = virtual_ports.Watchdog()
-        self.http_host = "0.0.0.0"
+        self.http_host = "192.168.4.1"  # What phones see; the address that MicroPython's access point takes.
         self.http_port = 80
         self.dns_port = 0
         self.reset_cause = settings.get("reset_cause", 1)

@@ -108,7 +108,9 @@ class socket:  # noqa: N801  The built-in name.
         if self._room_at_ms != link.now_ms:
             self._room_at_ms = link.now_ms
             self._room = SEND_BUFFER
-        data = bytes(data) if length is None else bytes(data[offset : offset + length])
+        data = data.encode() if isinstance(data, str) else bytes(data)  # The built-in stream takes text, too.
+        if length is not None:
+            data = data[offset : offset + length]
         taken = min(len(data), self._room)
         if not taken and data:
             return None

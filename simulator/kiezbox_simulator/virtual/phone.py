@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A person's phone at a box: real HTTP bytes to the firmware's own server, in virtual time.
+
+Opens the start page in its language, fills in the form it finds there, sends it, keeps the code; looks again later,
+changes its mind, sends again when nothing comes within the person's patience. What it learns goes to the simulation:
+accepted with a code, refused with what the page said, stages as shown. Parsing is by the few marks every page of the
+portal has; a page without them counts as unreadable.
+"""
+
+import html
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from kiezbox_simulator.scenario.referee import Call
+from kiezbox_simulator.virtual.vm_box import Connection, VmBox
+from kiezbox_simulator.world.chance import choice
+from kiezbox_simulator.world.people import Person
+
+if TYPE_CHECKING:
+    from kiezbox_simulator.scenario.simulation import Simulation
+
+ADDRESS = "192.168.4.1"
+WIFI_US = 15_000
+"""From the phone's application to the box's, one way, over a busy access point."""
+
+TYPING_US = 45_000_000
+_MODE = re.compile(r'<input type="hidden" name="mode" value="([a-z]+)">')
+_CODE = re.compile(r"<strong>([0-9A-Z]{4})-([0-9A-Z]{4})</strong>")
+_ALERT = re.compile(r'role="alert"[^>]*>([^<]*)<')
+_DONE = '<li class="d">'
+
+
+class Phone:
+    """One visit of one person."""
+
+    def __init__(self, simulation: "Simulation", box: VmBox, person: Person, call: Call) -> None:
+        self._simulation = simulation
+        self._schedule = simulation.schedule
+        self._box = box
+        self._person = person
+        self._call = call
+        language = person.form["language"]
+        self._language = "ls" if language == "de-LS" else language
+        self._client = f"192.168.4.{2 + choice(simulation.seed, 250, 'phone', person.key.split('-flood')[0])}"
+        self._attempts = 0
+        self._tries = 0
+
+    def start(self) -> None:
+        """Open the page."""
+        self._get(f"/{self._language}/", self._page)
+
+    # The visit
+
+    def _page(self, status: int, body: str) -> None:
+        found = _MODE.search(body)
+        if found:
+            # The form is there; the person types. A call in need is typed faster than a form in peace, but not by
+            # this much.
+            self._schedule.at(self._schedule.now_us + TYPING_US, self._submit, found.group(1))
+        elif status == 200 and self._tries < 2:
+            self._tries += 1
+            self._get(f"/{self._language}/call", self._page)
+        else:
+            self._refused(status, body)
+
+    def _submit(self, mode: str) -> None:
+        form = {name: value for name, value in self._person.form.items() if name != "language"}
+        self._attempts += 1
+        self._post("call", form | {"mode": mode}, self._answered)
+
+    def _answered(self, status: int, body: str) -> None:
+        found = _CODE.search(body)
+        if status == 200 and found:
+            code = found.group(1) + found.group(2)
+            if self._call.accepted_us is None:
+                self._simulation.accept(self._call, code, self._attempts > 1)
+                for after_us in self._person.looks_us:
+                    self._schedule.at(self._schedule.now_us + after_us, self._look, None)
+                if self._person.changes_mind:
+                    self._schedule.at(self._schedule.now_us + 120_000_000, self._change_mind, None)
+        elif status in (0, 500) and self._attempts <= self._person.repeats:
+            # Nothing came: the person presses the button again.
+            self._schedule.at(self._schedule.now_us + 5_000_000, lambda _: self.start(), None)
+        else:
+            self._refused(status, body)
+
+    def _refused(self, status: int, body: str) -> None:
+        if self._call.accepted_us is not None or self._call.refused:
+            return
+        found = _ALERT.search(body)
+        if status == 0:
+            if self._attempts < self._person.repeats:
+                self._attempts += 1
+                self._schedule.at(self._schedule.now_us + 5_000_000, lambda _: self.start(), None)
+                return
+            reason = "no answer from the page"
+        else:
+            reason = html.unescape(found.group(1)).strip() if found else f"page without a form (HTTP {status})"
+        self._simulation.refuse(self._call, reason)
+
+    def _look(self, _: None) -> None:
+        self._post("status", {"code": self._call.code}, self._stages)
+
+    def _stages(self, status: int, body: str) -> None:
+        if status == 200:
+            self._simulation.told_stage(self._call, body.count(_DONE))
+
+    def _change_mind(self, _: None) -> None:
+        what = self._person.changes_mind
+        more = {"text": "+++ " + self._person.form["text"][:100]} if what == "amend" else {}
+        self._post(what, {"code": self._call.code} | more, self._changed)
+
+    def _changed(self, status: int, _: str) -> None:
+        if status == 200 and self._person.changes_mind == "cancel":
+            self._call.cancelled = True
+
+    # HTTP
+
+    def _get(self, path: str, then: Callable[[int, str], None]) -> None:
+        self._ask(f"GET {path} HTTP/1.1\r\nHost: {ADDRESS}\r\n\r\n".encode(), then)
+
+    def _post(self, page: str, form: dict[str, str], then: Callable[[int, str], None]) -> None:
+        body = urlencode(form).encode()
+        head = (
+            f"POST /{self._language}/{page} HTTP/1.1\r\nHost: {ADDRESS}\r\nOrigin: http://{ADDRESS}\r\n"
+            f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        self._ask(head.encode() + body, then)
+
+    def _ask(self, request: bytes, then: Callable[[int, str], None]) -> None:
+        Exchange(self, request, then)
+
+    @property
+    def box(self) -> VmBox:
+        """Where the phone is."""
+        return self._box
+
+    @property
+    def client(self) -> str:
+        """The phone's address."""
+        return self._client
+
+    @property
+    def patience_us(self) -> int:
+        """How long the person looks at a page that loads."""
+        return self._person.patience_us
+
+    @property
+    def simulation(self) -> "Simulation":
+        """The run."""
+        return self._simulation
+
+
+class Exchange:
+    """One request and its answer; `then(status, body)` once, with status 0 if nothing came in time."""
+
+    def __init__(self, phone: Phone, request: bytes, then: Callable[[int, str], None]) -> None:
+        self._phone = phone
+        self._schedule = phone.simulation.schedule
+        self._received = bytearray()
+        self._then: Callable[[int, str], None] | None = then
+        self._connection: Connection | None = None
+        self._schedule.at(self._schedule.now_us + WIFI_US, self._open, request)
+        self._schedule.at(self._schedule.now_us + phone.patience_us, self._give_up, None)
+
+    def _open(self, request: bytes) -> None:
+        if self._then is None:
+            return
+        self._connection = self._phone.box.connect(self._phone.client, self._received.extend, self._closed)
+        if self._connection is None:
+            self._finish()
+            return
+        self._connection.send(request)
+
+    def _closed(self) -> None:
+        self._schedule.at(self._schedule.now_us + WIFI_US, lambda _: self._finish(), None)
+
+    def _give_up(self, _: None) -> None:
+        if self._then is not None:
+            if self._connection is not None:
+                self._connection.close()
+            self._received.clear()
+            self._finish()
+
+    def _finish(self) -> None:
+        then, self._then = self._then, None
+        if then is None:
+            return
+        head, _, body = bytes(self._received).partition(b"\r\n\r\n")
+        words = head.split(b" ", 2)
+        status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+        then(status, body.decode(errors="replace"))
