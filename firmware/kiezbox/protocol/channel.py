@@ -6,9 +6,11 @@ the
 proof (envelope.py). Called by mesh.py and by `kiezbox frame`.
 """
 
-from kiezbox.protocol.aes_ctr import ctr_crypt
+from kiezbox.protocol.aes_ctr import block_cipher, ctr_mix
+from kiezbox.protocol.frame import HEADER_LENGTH
 
 DEFAULT_KEY = b"\xd4\xf1\xbb\x3a\x20\x29\x07\x59\xf0\xbc\xff\xab\xcf\x4e\x69\x01"
+_ZEROS = bytes(4)
 
 PRESET_DISPLAY_NAMES = {
     "SHORT_TURBO": "ShortTurbo",
@@ -44,7 +46,7 @@ def expand_key(psk: bytes) -> bytes:
 class Channel:
     """name: as used for the hash; key: expanded; hash: 0..255, a hint only."""
 
-    __slots__ = ("hash", "key", "name")
+    __slots__ = ("_cipher", "hash", "key", "name")
 
     def __init__(self, name: str, psk: bytes, preset_name: str = "LongFast") -> None:
         """An empty name stands for the preset's display name. Raises ValueError for a key that is too long."""
@@ -54,14 +56,22 @@ class Channel:
         for byte in self.name.encode() + self.key:
             value ^= byte
         self.hash = value
+        self._cipher = block_cipher(self.key) if self.key else None
 
     def crypt(self, from_node: int, packet_id: int, data: bytes) -> bytes:
         """Encrypt or decrypt. The same (from_node, packet_id) must never encrypt two different things."""
-        if not self.key:
+        if self._cipher is None:
             return data
-        return ctr_crypt(self.key, counter_block(from_node, packet_id), data)
+        return ctr_mix(self._cipher, counter_block(from_node, packet_id), data)
+
+    def open(self, frame: bytes) -> bytes:
+        """What stands behind the header of a whole frame, decrypted. No key proves that it was this channel's."""
+        if self._cipher is None:
+            return frame[HEADER_LENGTH:]
+        block = frame[8:12] + _ZEROS + frame[4:8] + _ZEROS
+        return ctr_mix(self._cipher, block, frame[HEADER_LENGTH:])
 
 
 def counter_block(from_node: int, packet_id: int) -> bytes:
     """The 16 bytes that the counter starts from: packet id u64, from u32, zeros (src/mesh/CryptoEngine.cpp)."""
-    return packet_id.to_bytes(4, "little") + bytes(4) + from_node.to_bytes(4, "little") + bytes(4)
+    return packet_id.to_bytes(4, "little") + _ZEROS + from_node.to_bytes(4, "little") + _ZEROS

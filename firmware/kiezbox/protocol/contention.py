@@ -16,6 +16,11 @@ WINDOW_MAX = 8
 ROUTER_SLOTS = 16
 """Clients let routers go first for this many slots."""
 
+ACKNOWLEDGER_SLOTS = 1 << 5
+PROCESSING_MS = 4_500
+"""Part of the wait for an acknowledgement: the window of who sends it, and the firmware's margin for everything
+else."""
+
 LOAD_SPANS = 6
 LOAD_SPAN_MS = 10_000
 
@@ -68,10 +73,15 @@ class Contention:
         """Where a ROUTER_LATE puts a relay that somebody else has made already."""
         return (ROUTER_SLOTS + (1 << min(relay_window(snr_db), 12))) * self.slot_ms
 
+    def again_ms(self, relayed: bool, snr_db: int, early: bool, now_ms: int) -> int:
+        """After a busy channel: another moment of the same window, one slot away at least."""
+        delay_ms = self.relay_delay_ms(snr_db, early) if relayed else self.own_delay_ms(now_ms)
+        return max(delay_ms, self.slot_ms)
+
     def retransmission_ms(self, airtime_us: int, now_ms: int) -> int:
         """How long to wait for an acknowledgement before sending again."""
-        slots = (1 << own_window(self.load_pct(now_ms))) + ROUTER_SLOTS + (1 << 5)
-        return 2 * airtime_us // 1000 + slots * self.slot_ms + 4500
+        slots = (1 << own_window(self.load_pct(now_ms))) + ROUTER_SLOTS + ACKNOWLEDGER_SLOTS
+        return 2 * airtime_us // 1000 + slots * self.slot_ms + PROCESSING_MS
 
     def _advance(self, now_ms: int) -> None:
         span = now_ms // LOAD_SPAN_MS

@@ -13,6 +13,14 @@ FRAME_LENGTH_MAX = 255
 DATA_LENGTH_MAX = FRAME_LENGTH_MAX - HEADER_LENGTH
 HOP_LIMIT_MAX = 7
 
+HOP_LIMIT_MASK = 0x07
+WANT_ACK = 0x08
+VIA_MQTT = 0x10
+HOP_START_SHIFT = 5
+"""The flags, byte 12 of a frame."""
+
+_NOBODY = (bytes(4), b"\xff\xff\xff\xff")
+
 
 class FrameError(ValueError):
     """A frame or packet cannot be read or made; `reason` is short snake_case, for counters."""
@@ -88,11 +96,11 @@ def encode_header(header: Header) -> bytes:
         and 0 <= header.relay_node <= 255
     ):
         raise FrameError("header_range")
-    flags = header.hop_limit | header.hop_start << 5
+    flags = header.hop_limit | header.hop_start << HOP_START_SHIFT
     if header.want_ack:
-        flags |= 8
+        flags |= WANT_ACK
     if header.via_mqtt:
-        flags |= 16
+        flags |= VIA_MQTT
     return (
         header.to_node.to_bytes(4, "little")
         + header.from_node.to_bytes(4, "little")
@@ -101,29 +109,39 @@ def encode_header(header: Header) -> bytes:
     )
 
 
-def decode_header(frame: bytes) -> Header:
-    """The header of a whole frame. Raises FrameError "frame_truncated", "frame_too_long" or "from_invalid".
+def fault(frame: bytes) -> str:
+    """Why no node may take up this frame, "" if it may: "frame_truncated", "frame_too_long", "from_invalid".
 
-    Where hop_start is 0 the sender is older than firmware 2.3 and meant nothing by the last two bytes: they read as 0.
+    All that a header can be wrong about; every other combination of bytes is some packet.
     """
     length = len(frame)
     if length < HEADER_LENGTH:
-        raise FrameError("frame_truncated")
+        return "frame_truncated"
     if length > FRAME_LENGTH_MAX:
-        raise FrameError("frame_too_long")
-    from_node = int.from_bytes(frame[4:8], "little")
-    if from_node in (0, BROADCAST):
-        raise FrameError("from_invalid")
+        return "frame_too_long"
+    if frame[4:8] in _NOBODY:
+        return "from_invalid"
+    return ""
+
+
+def decode_header(frame: bytes) -> Header:
+    """The header of a whole frame. Raises FrameError with the reason that `fault` gives.
+
+    Where hop_start is 0 the sender is older than firmware 2.3 and meant nothing by the last two bytes: they read as 0.
+    """
+    reason = fault(frame)
+    if reason:
+        raise FrameError(reason)
     flags = frame[12]
-    hop_start = flags >> 5
+    hop_start = flags >> HOP_START_SHIFT
     return Header(
         int.from_bytes(frame[0:4], "little"),
-        from_node,
+        int.from_bytes(frame[4:8], "little"),
         int.from_bytes(frame[8:12], "little"),
-        flags & 7,
+        flags & HOP_LIMIT_MASK,
         hop_start,
-        bool(flags & 8),
-        bool(flags & 16),
+        bool(flags & WANT_ACK),
+        bool(flags & VIA_MQTT),
         frame[13],
         frame[14] if hop_start else 0,
         frame[15] if hop_start else 0,

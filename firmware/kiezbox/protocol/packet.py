@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is inside a Meshtastic frame: the Data message, and the few payloads that a stock app reads from us.
+"""What is inside a Meshtastic frame: the Data message, and the payloads of routing and of a node's introduction.
 
-Fields and numbers from meshtastic/protobufs (mesh.proto, telemetry.proto) of firmware 2.7; the encoding is byte for
-byte
-that of nanopb: ascending field numbers, defaults left out, `bitfield` always there. Called by mesh.py and box_node.py.
+Fields and numbers from meshtastic/protobufs (mesh.proto) of firmware 2.7; the encoding is byte for byte that of nanopb:
+ascending field numbers, defaults left out, `bitfield` always there. Not here: telemetry (telemetry.py), our own
+payloads (envelope.py). Called by mesh.py and box_node.py.
 """
 
-import struct
-
 from kiezbox.protocol.frame import DATA_LENGTH_MAX, FrameError
-from kiezbox.protocol.protobuf import BYTES, FIXED32, VARINT, ProtobufError, encode_varint, iterate
+from kiezbox.protocol.protobuf import (
+    BYTES,
+    FIXED32,
+    FIXED64,
+    VARINT,
+    ProtobufError,
+    decode_varint,
+    encode_varint,
+    iterate,
+)
 
 TEXT_MESSAGE_APP = 1
 POSITION_APP = 3
@@ -17,23 +24,30 @@ NODEINFO_APP = 4
 ROUTING_APP = 5
 TELEMETRY_APP = 67
 PRIVATE_APP = 256
+PORTNUM_MAX = 511
 
 ERROR_NONE = 0
-ERROR_NO_CHANNEL = 6
 ERROR_MAX_RETRANSMIT = 5
+ERROR_NO_CHANNEL = 6
 
 HARDWARE_PRIVATE = 255
 """HardwareModel.PRIVATE_HW: a device that is none of the listed ones."""
 
-_NUMBERS = ((4, "dest"), (5, "source"), (6, "request_id"), (7, "reply_id"), (8, "emoji"))
+ROLE_NUMBERS = {"CLIENT": 0, "CLIENT_MUTE": 1, "ROUTER": 2, "ROUTER_LATE": 11}
+"""Config.DeviceConfig.Role of the roles that a box can have."""
+
+PAYLOAD_LENGTH_MAX = 233
+"""What the firmware has room for, wherever the frame would hold more."""
+
+_FIXED_NAMES = ("dest", "source", "request_id", "reply_id", "emoji")
+"""Fields 4 to 8."""
 
 
 class Data:
     """Meshtastic's Data message.
 
-    portnum 1..511; payload bytes; dest, source, request_id, reply_id, emoji u32, 0 for absent; bitfield int, or None
-    for
-    a sender older than 2.5 that sends none.
+    portnum 1..511; payload bytes; dest, source, request_id, reply_id, emoji u32, 0 for absent; bitfield u32, or None
+    for a sender older than 2.5 that sends none.
     """
 
     __slots__ = (
@@ -72,19 +86,27 @@ class Data:
 
 
 def encode_data(data: Data) -> bytes:
-    """At most 239 bytes. Raises FrameError "too_large" or "portnum_invalid"."""
-    if not 0 < data.portnum < 512:
+    """At most 239 bytes. Raises FrameError "too_large", "portnum_invalid" or "data_range"."""
+    if not 0 < data.portnum <= PORTNUM_MAX:
         raise FrameError("portnum_invalid")
+    if len(data.payload) > PAYLOAD_LENGTH_MAX:
+        raise FrameError("too_large")
     out = bytearray(b"\x08") + encode_varint(data.portnum)
     if data.payload:
         out += b"\x12" + encode_varint(len(data.payload)) + data.payload
     if data.want_response:
         out += b"\x18\x01"
-    for number, name in _NUMBERS:
+    number = 4
+    for name in _FIXED_NAMES:
         value = getattr(data, name)
         if value:
+            if not 0 < value <= 0xFFFFFFFF:
+                raise FrameError("data_range")
             out += bytes((number << 3 | FIXED32,)) + value.to_bytes(4, "little")
+        number += 1
     if data.bitfield is not None:
+        if not 0 <= data.bitfield <= 0xFFFFFFFF:
+            raise FrameError("data_range")
         out += b"\x48" + encode_varint(data.bitfield)
     if len(out) > DATA_LENGTH_MAX:
         raise FrameError("too_large")
@@ -94,27 +116,53 @@ def encode_data(data: Data) -> bytes:
 def decode_data(buffer: bytes) -> Data:
     """Raises FrameError "data_malformed" if it is no Data message, which is also how a wrong channel key shows.
 
-    Unknown fields are skipped. A Data message without a port number is none.
+    Unknown fields are skipped. A Data message without a port number is none. Written out in one loop, as it runs for
+    every frame that is heard.
     """
     data = Data(0, bitfield=None)
+    end = len(buffer)
+    position = 0
     try:
-        for number, wire_type, value in iterate(buffer):
-            if number == 2 and wire_type == BYTES:
-                data.payload = value
-            elif wire_type == VARINT:
+        while position < end:
+            key = buffer[position]
+            if key < 0x80:
+                position += 1
+            else:
+                key, position = decode_varint(buffer, position)
+            wire_type = key & 7
+            number = key >> 3
+            if wire_type == VARINT:
+                value, position = decode_varint(buffer, position)
                 if number == 1:
                     data.portnum = value
                 elif number == 3:
-                    data.want_response = bool(value)
+                    data.want_response = value != 0
                 elif number == 9:
                     data.bitfield = value & 0xFFFFFFFF
-            elif wire_type == FIXED32 and 4 <= number <= 8:
-                setattr(data, _NUMBERS[number - 4][1], value)
-            elif number <= 9:
+                elif number <= 8 or number >= 1 << 29:
+                    raise FrameError("data_malformed")
+                continue
+            if wire_type == BYTES:
+                length, position = decode_varint(buffer, position)
+            elif wire_type == FIXED32:
+                length = 4
+            elif wire_type == FIXED64:
+                length = 8
+            else:
                 raise FrameError("data_malformed")
+            stop = position + length
+            if stop > end:
+                raise FrameError("data_malformed")
+            if number == 2 and wire_type == BYTES:
+                data.payload = buffer[position:stop]
+            elif wire_type == FIXED32 and 4 <= number <= 8:
+                setattr(data, _FIXED_NAMES[number - 4], int.from_bytes(buffer[position:stop], "little"))
+            elif number <= 9 or number >= 1 << 29:
+                raise FrameError("data_malformed")
+            position = stop
     except ProtobufError:
         raise FrameError("data_malformed")
-    if not 0 < data.portnum < 512:
+    if not 0 < data.portnum <= PORTNUM_MAX or len(data.payload) > PAYLOAD_LENGTH_MAX:
         raise FrameError("data_malformed")
     return data
 
@@ -135,8 +183,13 @@ def decode_routing(payload: bytes) -> "int | None":
     return None
 
 
-def encode_user(node_num: int, long_name: str, short_name: str) -> bytes:
-    """Payload of NODEINFO_APP. long_name <= 39 bytes of UTF-8, short_name <= 4 bytes, as the firmware stores them."""
+def encode_user(node_num: int, long_name: str, short_name: str, role: str = "CLIENT") -> bytes:
+    """Payload of NODEINFO_APP. long_name <= 39 bytes of UTF-8, short_name <= 4 bytes, as the firmware stores them;
+    more is cut off at a character.
+
+    It says that nobody can write to this node (is_unmessagable), so that no app offers a private message that could not
+    be read: a box has no key for those.
+    """
     out = bytearray()
     for number, text, length_max in (
         (1, "!%08x" % node_num, 9),
@@ -144,8 +197,12 @@ def encode_user(node_num: int, long_name: str, short_name: str) -> bytes:
         (3, short_name, 4),
     ):
         raw = _cut(text, length_max)
-        out += bytes((number << 3 | BYTES, len(raw))) + raw
+        if raw:
+            out += bytes((number << 3 | BYTES, len(raw))) + raw
     out += bytes((5 << 3 | VARINT,)) + encode_varint(HARDWARE_PRIVATE)
+    if ROLE_NUMBERS[role]:
+        out += bytes((7 << 3 | VARINT, ROLE_NUMBERS[role]))
+    out += bytes((9 << 3 | VARINT, 1))
     return bytes(out)
 
 
@@ -157,34 +214,3 @@ def _cut(text: str, length_max: int) -> bytes:
     while length_max and raw[length_max] & 0xC0 == 0x80:
         length_max -= 1
     return raw[:length_max]
-
-
-def encode_device_telemetry(time_s: int, battery_pct: int, battery_mv: int, uptime_s: int) -> bytes:
-    """Payload of TELEMETRY_APP, DeviceMetrics: battery level in %, voltage, uptime. time_s 0: not known."""
-    metrics = b"\x08" + encode_varint(battery_pct) + _float(2, battery_mv, 1000) + b"\x28" + encode_varint(uptime_s)
-    return _telemetry(time_s, 2, metrics)
-
-
-def encode_environment_telemetry(time_s: int, temperature_cc: int, humidity_dpct: int, pressure_dpa: int) -> bytes:
-    """Payload of TELEMETRY_APP, EnvironmentMetrics: degrees, percent and hPa as 32-bit floats, as the schema has
-    them.
-    """
-    metrics = _float(1, temperature_cc, 100) + _float(2, humidity_dpct, 10) + _float(3, pressure_dpa, 10)
-    return _telemetry(time_s, 3, metrics)
-
-
-def encode_air_telemetry(time_s: int, pm1_ugm3: int, pm25_ugm3: int, pm10_ugm3: int) -> bytes:
-    """Payload of TELEMETRY_APP, AirQualityMetrics: standard particulate matter in ug/m3."""
-    metrics = (
-        b"\x08" + encode_varint(pm1_ugm3) + b"\x10" + encode_varint(pm25_ugm3) + b"\x18" + encode_varint(pm10_ugm3)
-    )
-    return _telemetry(time_s, 4, metrics)
-
-
-def _float(number: int, value: int, divisor: int) -> bytes:
-    return bytes((number << 3 | FIXED32,)) + struct.pack("<f", value / divisor)
-
-
-def _telemetry(time_s: int, number: int, metrics: bytes) -> bytes:
-    time = b"\x0d" + time_s.to_bytes(4, "little") if time_s else b""
-    return time + bytes((number << 3 | BYTES, len(metrics))) + metrics

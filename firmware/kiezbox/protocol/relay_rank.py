@@ -40,25 +40,27 @@ def relay_rank(data: "Data") -> int:
 
 
 class OriginCap:
-    """Airtime that the emergencies of each origin have cost in its running hour; at most 32 origins, the oldest
-    forgotten.
-    """
+    """Airtime that relaying the emergencies of each origin has cost in its running hour; at most 32 origins, the oldest
+    forgotten. An origin that is over its cap is still relayed, as a stranger."""
 
     __slots__ = ("_cap_us", "_origins")
 
     def __init__(self, limit_ms: int) -> None:
+        """limit_ms: what the ledger allows in an hour altogether."""
         self._cap_us = limit_ms * ORIGIN_SHARE_PCT * 10
-        self._origins: dict[int, list[int]] = {}
+        self._origins: dict[bytes, list[int]] = {}
 
-    def admit(self, origin: int, airtime_us: int, now_ms: int) -> bool:
-        """Count one relay of an emergency of `origin`; False if its hour is used up, and then nothing is counted."""
+    def admits(self, origin: bytes, airtime_us: int, now_ms: int) -> bool:
+        """Whether one more relay fits. origin: the four bytes of the header."""
         entry = self._origins.get(origin)
-        if entry is None or now_ms - entry[0] >= HOUR_MS:
-            if entry is None and len(self._origins) >= ORIGINS_MAX:
-                oldest = min(self._origins, key=lambda node: self._origins[node][0])
-                del self._origins[oldest]
-            entry = self._origins[origin] = [now_ms, 0]
-        if entry[1] + airtime_us > self._cap_us:
-            return False
-        entry[1] += airtime_us
-        return True
+        return entry is None or now_ms - entry[0] >= HOUR_MS or entry[1] + airtime_us <= self._cap_us
+
+    def spend(self, origin: bytes, airtime_us: int, now_ms: int) -> None:
+        """It went out."""
+        entry = self._origins.get(origin)
+        if entry is not None and now_ms - entry[0] < HOUR_MS:
+            entry[1] += airtime_us
+            return
+        if entry is None and len(self._origins) >= ORIGINS_MAX:
+            del self._origins[min(self._origins, key=lambda node: self._origins[node][0])]
+        self._origins[origin] = [now_ms, airtime_us]

@@ -1,58 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames that wait for their moment: bounded, the most important first, every loss named.
 
-1. Order: rank, then relayed before own (a relay's moment passes), then the order of arrival.
-2. A full queue gives up its least important, youngest frame, if the new one is more important; else the new one.
+1. Order: rank; within it, those in the late window last; then relayed before own (a relay's moment passes); then
+   arrival.
+2. A full queue gives up its last frame, if the new one goes before it; else the new one.
 
-Not here: when a moment comes (mesh.py sets due_ms). Called by mesh.py.
+Not here: when a moment comes (mesh.py and flooding.py set due_ms). Called by both.
 """
 
 SIZE_DEFAULT = 16
 
 
 class Waiting:
-    """One frame: rank (priority.py), due_ms: not before, relayed: of others, key: (from, id) on the air, airtime_us."""
+    """One frame: rank (priority.py), due_ms: not before, relayed: of others, key: (from, id) on the air, airtime_us,
+    snr_db: how well a relayed one was heard, late: its first moment went to somebody else, given_up: it is with the
+    radio, and need not be tried again if the channel is busy."""
 
-    __slots__ = ("airtime_us", "due_ms", "frame", "key", "late", "packet_id", "rank", "relayed")
+    __slots__ = ("airtime_us", "due_ms", "frame", "given_up", "key", "late", "packet_id", "rank", "relayed", "snr_db")
 
-    def __init__(self, frame: bytes, rank: int, due_ms: int, relayed: bool, packet_id: int, airtime_us: int) -> None:
+    def __init__(
+        self, frame: bytes, rank: int, due_ms: int, relayed: bool, packet_id: int, airtime_us: int, snr_db: int = 0
+    ) -> None:
         self.frame = frame
         self.rank = rank
         self.due_ms = due_ms
         self.relayed = relayed
         self.packet_id = packet_id
         self.airtime_us = airtime_us
-        self.key = bytes(frame[4:12])
+        self.snr_db = snr_db
+        self.key = frame[4:12]
         self.late = False
+        self.given_up = False
 
     def before(self, other: "Waiting") -> bool:
         """Whether this one goes first."""
         if self.rank != other.rank:
             return self.rank < other.rank
+        if self.late != other.late:
+            return other.late
         return self.relayed and not other.relayed
 
 
 class TransmitQueue:
-    """Kept in order, so that the first that is due is the one to send."""
+    """`items` is kept in order, so that the first that is due is the one to send."""
 
     __slots__ = ("items", "size")
 
     def __init__(self, size: int = SIZE_DEFAULT) -> None:
+        if size < 1:
+            raise ValueError("a queue holds at least one frame")
         self.size = size
         self.items: list[Waiting] = []
 
     def add(self, item: Waiting) -> "Waiting | None":
         """Returns what had to go for it: None, an older entry, or `item` itself."""
+        items = self.items
         dropped = None
-        if len(self.items) >= self.size:
-            dropped = self.items[-1]
+        if len(items) >= self.size:
+            dropped = items[-1]
             if not item.before(dropped):
                 return item
-            self.items.pop()
-        place = len(self.items)
-        while place and item.before(self.items[place - 1]):
+            items.pop()
+        place = len(items)
+        while place and item.before(items[place - 1]):
             place -= 1
-        self.items.insert(place, item)
+        items.insert(place, item)
         return dropped
 
     def find(self, key: bytes) -> "Waiting | None":
@@ -65,6 +77,13 @@ class TransmitQueue:
     def remove(self, item: Waiting) -> None:
         """Raises ValueError if it does not wait."""
         self.items.remove(item)
+
+    def postpone(self, item: Waiting, due_ms: int) -> None:
+        """Move a waiting entry to the late window. Raises ValueError if it does not wait."""
+        self.items.remove(item)
+        item.late = True
+        item.due_ms = due_ms
+        self.add(item)
 
     def __len__(self) -> int:
         return len(self.items)

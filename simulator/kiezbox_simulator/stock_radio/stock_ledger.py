@@ -38,7 +38,7 @@ class StockLedger:
             return False, "duty_limit"
         return True, ""
 
-    def spend(self, airtime_ms: int, now_ms: int) -> None:
+    def spend(self, airtime_ms: int, now_ms: int, rank: int = 0) -> None:
         """A frame goes out."""
         self.spent_ms(now_ms)
         self._minutes_ms[self._minute % 60] += airtime_ms

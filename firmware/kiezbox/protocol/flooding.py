@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Managed flooding: which packets of others a node passes on, when, and when it need not any more.
+
+1. A packet is relayed if it is not to us, has an id and hops left, and asks everybody or us (next_hop); CLIENT_MUTE
+   relays nothing. The copy differs in hop limit, next_hop (asks everybody) and relay_node, and in nothing else,
+   readable or not.
+2. It waits the longer the better it was heard, so that the farthest goes first; ROUTER goes before all others.
+3. Heard again while it waits: a copy with more hops left takes its place; else CLIENT gives up, unless it was asked by
+   name; ROUTER stays; ROUTER_LATE goes behind everybody. A copy whose content differs is somebody's trick and changes
+   nothing.
+4. Heard again later: the originator repeating itself (hop limit as at the start) is relayed again; so is a packet that
+   was for another to relay, once the same sender asks everybody.
+5. Who overhears the answer to a private packet need not relay that packet any more.
+6. How important a packet is, is what it claims (relay_rank.py); what one origin gains by that is capped.
+
+Facts: Meshtastic firmware 2.7 (FloodingRouter, NextHopRouter). Not here: whether a key fits, what is for us, when the
+band is free. Called by mesh.py.
+"""
+
+from kiezbox.protocol import priority
+from kiezbox.protocol.frame import HEADER_LENGTH, HOP_LIMIT_MASK, HOP_START_SHIFT, last_byte
+from kiezbox.protocol.history import History
+from kiezbox.protocol.relay_rank import OriginCap, relay_rank
+from kiezbox.protocol.transmit_queue import Waiting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kiezbox.protocol.contention import Contention
+    from kiezbox.protocol.packet import Data
+    from kiezbox.protocol.transmit_queue import TransmitQueue
+
+ROLES = ("CLIENT", "CLIENT_MUTE", "ROUTER", "ROUTER_LATE")
+
+_NO_ID = bytes(4)
+_EVERYBODY = b"\xff\xff\xff\xff"
+
+
+class Flooding:
+    """`history` knows every packet that was judged. Frames are whole and without fault (frame.py)."""
+
+    __slots__ = ("_contention", "_count", "_last_byte", "_origin_cap", "_own_number", "_queue", "history", "role")
+
+    def __init__(
+        self,
+        node_num: int,
+        role: str,
+        contention: "Contention",
+        queue: "TransmitQueue",
+        limit_ms: int,
+        count: "Callable[[str], None]",
+    ) -> None:
+        """limit_ms: airtime that the node has in an hour; count: told the reason of each decision that is no relay.
+
+        Raises ValueError for an unknown role.
+        """
+        if role not in ROLES:
+            raise ValueError("role is one of " + ", ".join(ROLES))
+        self.role = role
+        self.history = History()
+        self._own_number = node_num.to_bytes(4, "little")
+        self._last_byte = last_byte(node_num)
+        self._contention = contention
+        self._queue = queue
+        self._origin_cap = OriginCap(limit_ms)
+        self._count = count
+
+    def remember(self, frame: bytes) -> None:
+        """This packet is judged now, for the first time."""
+        flags = frame[12]
+        if flags >> HOP_START_SHIFT:
+            self.history.add(frame[4:12], flags & HOP_LIMIT_MASK, frame[14], frame[15])
+        else:
+            self.history.add(frame[4:12], flags & HOP_LIMIT_MASK)
+
+    def relay(self, frame: bytes, data: "Data | None", airtime_us: int, snr_db: int, now_ms: int) -> "Waiting | None":
+        """The copy to put in the queue, None if none. data: what is inside, None if no key of ours fits."""
+        flags = frame[12]
+        if (
+            not flags & HOP_LIMIT_MASK
+            or self.role == "CLIENT_MUTE"
+            or (frame[14] and frame[14] != self._last_byte and flags >> HOP_START_SHIFT)
+            or frame[0:4] == self._own_number
+            or frame[8:12] == _NO_ID
+        ):
+            return None
+        rank = priority.STRANGER if data is None else relay_rank(data)
+        if rank == priority.RELAYED_EMERGENCY and not self._origin_cap.admits(frame[4:8], airtime_us, now_ms):
+            rank = priority.STRANGER
+            self._count("origin_cap")
+        due_ms = now_ms + self._contention.relay_delay_ms(snr_db, self.role == "ROUTER")
+        packet_id = int.from_bytes(frame[8:12], "little")
+        return Waiting(self._copy(frame), rank, due_ms, True, packet_id, airtime_us, snr_db)
+
+    def heard_again(self, place: int, frame: bytes, snr_db: int, now_ms: int, on_air: "Waiting | None") -> bool:
+        """A packet that stands at `place` of the history. on_air: what the radio has at the moment.
+
+        True if it is to be relayed once more, by `relay`.
+        """
+        flags = frame[12]
+        hop_limit = flags & HOP_LIMIT_MASK
+        hop_start = flags >> HOP_START_SHIFT
+        key = frame[4:12]
+        history = self.history
+        waiting = self._queue.find(key)
+        if waiting is None and on_air is not None and on_air.key == key:
+            waiting = on_air
+        if waiting is not None:
+            if waiting.frame[HEADER_LENGTH:] != frame[HEADER_LENGTH:]:
+                self._count("conflicting_copy")
+                return False
+            self._relayed_by_another(waiting, place, frame, snr_db, now_ms, waiting is on_air)
+            again = False
+        elif hop_start and hop_limit == hop_start:
+            again = True
+        elif (
+            history.next_hop(place) not in (0, self._last_byte)
+            and not history.relayed(place)
+            and hop_start
+            and frame[14] == 0
+            and frame[15] == history.relay_node(place)
+        ):
+            history.flood(place)
+            again = True
+        else:
+            again = False
+        history.raise_hop_limit(place, hop_limit)
+        return again
+
+    def _relayed_by_another(
+        self, waiting: Waiting, place: int, frame: bytes, snr_db: int, now_ms: int, is_on_air: bool
+    ) -> None:
+        if not is_on_air and frame[12] & HOP_LIMIT_MASK > self.history.hop_limit(place):
+            waiting.frame = self._copy(frame)
+            waiting.snr_db = snr_db
+            waiting.due_ms = now_ms + self._contention.relay_delay_ms(snr_db, self.role == "ROUTER")
+            self._count("better_copy")
+        elif self.role == "CLIENT" and self.history.next_hop(place) != self._last_byte:
+            if is_on_air:
+                waiting.given_up = True
+            else:
+                self._queue.remove(waiting)
+                self._count("relay_cancelled")
+        elif self.role == "ROUTER_LATE" and not is_on_air and not waiting.late:
+            self._queue.postpone(waiting, now_ms + self._contention.late_delay_ms(snr_db))
+
+    def overheard_answer(self, frame: bytes, request_id: int) -> None:
+        """`frame` answers packet `request_id` of the node it is for: rule 5."""
+        if frame[0:4] == _EVERYBODY:
+            return
+        waiting = self._queue.find(frame[0:4] + request_id.to_bytes(4, "little"))
+        if waiting is not None and waiting.frame[0:4] == frame[4:8]:
+            self._queue.remove(waiting)
+            self._count("relay_answered")
+
+    def sent(self, item: Waiting, now_ms: int) -> None:
+        """A relayed frame has been on the air."""
+        self.history.note_relayed(item.key)
+        if item.rank == priority.RELAYED_EMERGENCY:
+            self._origin_cap.spend(item.key[:4], item.airtime_us, now_ms)
+
+    def _copy(self, frame: bytes) -> bytes:
+        flags = frame[12]
+        return frame[:12] + bytes((flags - 1, frame[13], 0, self._last_byte)) + frame[HEADER_LENGTH:]

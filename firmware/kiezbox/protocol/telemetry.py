@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Meshtastic's standard telemetry, so that a stock app shows what a box measures.
+
+Fields and numbers from meshtastic/protobufs (telemetry.proto) of firmware 2.7. A value that is None was not measured
+and is left out: a failed sensor is never sent as a number. This is for other people's apps; our own readings are
+another message at a third of the airtime (reading.py). Called by who sends them: box_node.py.
+"""
+
+import struct
+
+from kiezbox.protocol.protobuf import BYTES, FIXED32, VARINT, encode_varint
+
+_DEVICE = 2
+_ENVIRONMENT = 3
+_AIR_QUALITY = 4
+
+
+def encode_device_telemetry(
+    time_s: int,
+    battery_pct: "int | None" = None,
+    battery_mv: "int | None" = None,
+    channel_use_pct: "int | None" = None,
+    airtime_dpct: "int | None" = None,
+    uptime_s: "int | None" = None,
+) -> bytes:
+    """Payload of TELEMETRY_APP, DeviceMetrics: battery level 0..100 %, voltage, use of the channel by all, own share
+    of the last hour in 0.1 %, uptime. time_s: unix time, 0 not known.
+    """
+    metrics = (
+        _varint(1, battery_pct)
+        + _float(2, battery_mv, 1000)
+        + _float(3, channel_use_pct, 1)
+        + _float(4, airtime_dpct, 10)
+        + _varint(5, uptime_s)
+    )
+    return _telemetry(time_s, _DEVICE, metrics)
+
+
+def encode_environment_telemetry(
+    time_s: int,
+    temperature_cc: "int | None" = None,
+    humidity_dpct: "int | None" = None,
+    pressure_dpa: "int | None" = None,
+    gas_ohm: "int | None" = None,
+) -> bytes:
+    """Payload of TELEMETRY_APP, EnvironmentMetrics: from 0.01 C, 0.1 %, 10 Pa and ohm to degrees, percent, hPa and
+    megohm in 32-bit floats, as the schema has them.
+    """
+    metrics = (
+        _float(1, temperature_cc, 100)
+        + _float(2, humidity_dpct, 10)
+        + _float(3, pressure_dpa, 10)
+        + _float(4, gas_ohm, 1_000_000)
+    )
+    return _telemetry(time_s, _ENVIRONMENT, metrics)
+
+
+def encode_air_telemetry(
+    time_s: int, pm1_dugm3: "int | None" = None, pm25_dugm3: "int | None" = None, pm10_dugm3: "int | None" = None
+) -> bytes:
+    """Payload of TELEMETRY_APP, AirQualityMetrics: particulate matter, from 0.1 ug/m3 to the schema's whole ug/m3."""
+    metrics = b""
+    number = 1
+    for value in (pm1_dugm3, pm25_dugm3, pm10_dugm3):
+        metrics += _varint(number, None if value is None else (value + 5) // 10)
+        number += 1
+    return _telemetry(time_s, _AIR_QUALITY, metrics)
+
+
+def _varint(number: int, value: "int | None") -> bytes:
+    return b"" if value is None else bytes((number << 3 | VARINT,)) + encode_varint(value)
+
+
+def _float(number: int, value: "int | None", divisor: int) -> bytes:
+    return b"" if value is None else bytes((number << 3 | FIXED32,)) + struct.pack("<f", value / divisor)
+
+
+def _telemetry(time_s: int, number: int, metrics: bytes) -> bytes:
+    time = b"\x0d" + time_s.to_bytes(4, "little") if time_s else b""
+    return time + bytes((number << 3 | BYTES, len(metrics))) + metrics
