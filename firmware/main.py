@@ -6,10 +6,9 @@
 
 import asyncio
 
-from kiezbox.portal.server import serve
-
 from kiezbox.box.box import Box
 from kiezbox.box.supervisor import Supervisor
+from kiezbox.portal.server import serve
 
 
 async def start(ports) -> None:  # noqa: ANN001

@@ -9,7 +9,6 @@ pytest and use no fixtures.
 import gc
 import sys
 
-
 # As main.py does on a board: collecting often keeps what lives together, so that large pieces stay free.
 GC_THRESHOLD_BYTES = 16 * 1024
 
