@@ -12,9 +12,19 @@
 Not here: receipts (gateway_endpoint.py), when a person wants a command. Called by gateway_endpoint.py.
 """
 
+from kiezbox.protocol import broadcast_inbox, envelope, events, gateway_wire, messages, priority
+from kiezbox.protocol.fragment import split
+from kiezbox.protocol.messages import MessageError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from kiezbox.protocol.counter import ReservedCounter
+    from kiezbox.protocol.gateway_box import GatewayBox
     from kiezbox.protocol.messages import Message
+    from kiezbox.protocol.random_bits import RandomBits
 
 QUEUED = "queued"
 ON_AIR = "on air"
@@ -27,6 +37,10 @@ LONGEST_PAUSE_MS = 900_000
 ATTEMPTS_MAX = 12
 RENEW_AFTER = 4
 JOBS_MAX = 512
+BROADCAST_ATTEMPTS = 6
+
+_CAST_PART_MAX = envelope.PAYLOAD_LENGTH_MAX - envelope.BROADCAST_HEADER_LENGTH
+_CAST_FIRST_MAX = _CAST_PART_MAX - envelope.SIGNATURE_LENGTH
 
 
 class Job:
@@ -82,3 +96,143 @@ class Job:
         for node_num, state in self.boxes.items():
             if state in (QUEUED, ON_AIR):
                 self.boxes[node_num] = EXPIRED
+
+
+class Downlink:
+    """All jobs of one gateway. counter: numbers for all that it sends down."""
+
+    def __init__(
+        self,
+        random: "RandomBits",
+        counter: "ReservedCounter",
+        sign: "Callable[[bytes], bytes] | None",
+        key_id: int,
+    ) -> None:
+        self.jobs: dict[int, Job] = {}
+        self.counter = counter
+        self._random = random
+        self._sign = sign
+        self._key_id = key_id
+        self._last_job = 0
+
+    def command(self, node_num: int, kind: str, message: "Message", now_ms: int) -> int:
+        """A sealed message to one box; returns the job. Raises MessageError."""
+        number = _downlink_kind(kind)
+        messages.encode(number, message)
+        job = self._new_job(number, message, node_num, now_ms)
+        job.boxes[node_num] = QUEUED
+        return job.number
+
+    def broadcast(self, kind: str, message: "Message", boxes: "dict[int, GatewayBox]", now_ms: int) -> int:
+        """A signed message to all boxes; returns the job. Raises MessageError; ValueError without a signing key."""
+        if self._sign is None:
+            raise ValueError("no signing key: this gateway cannot broadcast")
+        number = _downlink_kind(kind)
+        if len(messages.encode(number, message)) > _CAST_FIRST_MAX + 7 * (_CAST_PART_MAX - broadcast_inbox.HASH_LENGTH):
+            raise MessageError("message_too_long")
+        job = self._new_job(number, message, None, now_ms)
+        job.attempts_max = BROADCAST_ATTEMPTS
+        if number == envelope.TIME:
+            # A beacon is only worth something while it is true.
+            job.attempts_max = 1
+        if number == envelope.MODE:
+            job.attempts_max = ATTEMPTS_MAX
+            scope = message.get("scope") or 0
+            for node_num in boxes:
+                if scope != 2 or message.get("box") == node_num:
+                    job.boxes[node_num] = QUEUED
+        return job.number
+
+    def forget_box(self, node_num: int) -> None:
+        """The box was revoked: nothing more is sent to it, and no job waits for it."""
+        for job in self.jobs.values():
+            job.boxes.pop(node_num, None)
+            if job.node_num == node_num:
+                job.give_up()
+
+    def due_ms(self) -> "list[int]":
+        """When the open jobs are due."""
+        return [job.due_ms for job in self.jobs.values() if job.open()]
+
+    def poll(self, boxes: "dict[int, GatewayBox]", now_ms: int) -> "list[Any]":
+        """Send actions that are due."""
+        actions: list[Any] = []
+        for job in list(self.jobs.values()):
+            if job.due_ms > now_ms:
+                continue
+            if not job.open():
+                job.give_up()
+                continue
+            if not job.payloads or job.attempt % RENEW_AFTER == 0:
+                if not self.counter.available():
+                    continue
+                self._encode_job(job, boxes)
+            for index, payload in enumerate(job.payloads):
+                if job.wanted >> index & 1:
+                    actions.append(events.Send(payload, priority.COMMAND, job.number))
+            job.sent(now_ms, self._random.below(FIRST_PAUSE_MS // 2))
+        return actions
+
+    def _new_job(self, kind: int, message: "Message", node_num: "int | None", now_ms: int) -> Job:
+        self._last_job += 1
+        job = Job(self._last_job, kind, message, node_num, now_ms)
+        self.jobs[job.number] = job
+        for number in [number for number, job in self.jobs.items() if not job.open()]:
+            if len(self.jobs) <= JOBS_MAX:
+                break
+            del self.jobs[number]
+        return job
+
+    def _encode_job(self, job: Job, boxes: "dict[int, GatewayBox]") -> None:
+        counter = self.counter.take()
+        job.counters.append(counter)
+        body = messages.encode(job.kind, job.message)
+        if job.node_num is None:
+            job.payloads = self._encode_broadcast(job.kind, counter, body)
+        else:
+            keys = boxes[job.node_num].keys[0]
+            sealed = envelope.seal(keys, job.node_num, job.kind, counter, body)
+            parts = split(sealed, envelope.DOWNLINK_PART_MAX)
+            job.payloads = [
+                gateway_wire.encode_downlink(keys, job.node_num, job.kind, counter, index, len(parts), part)
+                for index, part in enumerate(parts)
+            ]
+        job.wanted = (1 << len(job.payloads)) - 1
+
+    def _encode_broadcast(self, kind: int, counter: int, body: bytes) -> "list[bytes]":
+        if self._sign is None:
+            raise ValueError("no signing key: this gateway cannot broadcast")
+        count = 1
+        while len(body) > _CAST_FIRST_MAX + (count - 1) * (_CAST_PART_MAX - broadcast_inbox.HASH_LENGTH):
+            count += 1
+        first = max(0, len(body) - (count - 1) * _CAST_PART_MAX)
+        others = []
+        hashes = b""
+        for index, part in enumerate(split(body[first:], _CAST_PART_MAX) if count > 1 else []):
+            payload = gateway_wire.broadcast_header(kind, self._key_id, counter, index + 1, count) + part
+            others.append(payload)
+            hashes += broadcast_inbox.fragment_hash(payload)
+        opening = gateway_wire.encode_broadcast(self._sign, kind, self._key_id, counter, count, hashes + body[:first])
+        return [opening] + others
+
+    def note_result(self, node_num: int, message: "Message", now_ms: int) -> None:
+        """A box has said what it did with a command."""
+        for job in self.jobs.values():
+            if message.get("refers_to") in job.counters and node_num in job.boxes:
+                result = message.get("result")
+                if result == 4:
+                    held = message.get("fragments") or 0
+                    job.wanted = ((1 << len(job.payloads)) - 1) & ~held or job.wanted
+                    job.due_ms = min(job.due_ms, now_ms)
+                elif result in (0, 1):
+                    job.boxes[node_num] = CONFIRMED
+                else:
+                    job.boxes[node_num] = EXPIRED if result == 3 else REFUSED
+                    job.details[node_num] = message.get("detail") or str(result)
+
+
+def _downlink_kind(kind: str) -> int:
+    number = envelope.kind_number(kind)
+    if number <= envelope.RECEIPT:
+        raise MessageError("unknown_kind", kind)
+    return number

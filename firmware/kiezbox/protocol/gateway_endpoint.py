@@ -17,12 +17,12 @@ Not here: SQLite, the radio, MQTT (kiezbox_gateway). Runs on CPython; its tests 
 
 from collections import namedtuple
 
-from kiezbox.protocol import broadcast_inbox, downlink, envelope, events, gateway_wire, messages, priority
+from kiezbox.protocol import envelope, events, gateway_wire, messages, priority
 from kiezbox.protocol.box_keys import BoxKeys
 from kiezbox.protocol.counter import ReservedCounter
-from kiezbox.protocol.downlink import Job
+from kiezbox.protocol.downlink import Downlink, Job
 from kiezbox.protocol.envelope import Envelope, EnvelopeError
-from kiezbox.protocol.fragment import Assembler, split
+from kiezbox.protocol.fragment import Assembler
 from kiezbox.protocol.gateway_box import GatewayBox
 from kiezbox.protocol.messages import MessageError
 from kiezbox.protocol.random_bits import RandomBits
@@ -49,12 +49,7 @@ READINGS_PAUSE_MS = 300_000
 FRAGMENTS_PAUSE_MS = 6_000
 """How long after the last fragment of a call the missing ones are asked for; several frames' time in a flood."""
 
-BROADCAST_ATTEMPTS = 6
 _CALLS = (envelope.EMERGENCY, envelope.EXERCISE, envelope.BUTTON)
-_ANSWERED = (envelope.MODE,)
-_DOWN_PART_MAX = envelope.DOWNLINK_PART_MAX
-_CAST_PART_MAX = envelope.PAYLOAD_LENGTH_MAX - envelope.BROADCAST_HEADER_LENGTH
-_CAST_FIRST_MAX = _CAST_PART_MAX - envelope.SIGNATURE_LENGTH
 
 
 class GatewayEndpoint:
@@ -72,16 +67,17 @@ class GatewayEndpoint:
         saved: what was persisted before, by name.
         """
         self.counters: dict[str, int] = {}
-        self.jobs: dict[int, Job] = {}
         self._boxes: dict[int, GatewayBox] = {}
         self._revoked: set[int] = set()
-        self._sign = sign
-        self._key_id = key_id
-        self._random = RandomBits(entropy, b"gateway endpoint")
-        self._counter = ReservedCounter((saved or {}).get("down_counter_reserved") or 0)
+        counter = ReservedCounter((saved or {}).get("down_counter_reserved") or 0)
+        self._downlink = Downlink(RandomBits(entropy, b"gateway endpoint"), counter, sign, key_id)
         self._assembler = Assembler(64, 64 * 1024, 1_800_000)
         self._fragments_due: dict[tuple[int, int], int] = {}
-        self._last_job = 0
+
+    @property
+    def jobs(self) -> "dict[int, Job]":
+        """Commands and broadcasts by number, see downlink.py."""
+        return self._downlink.jobs
 
     # Boxes
 
@@ -104,10 +100,7 @@ class GatewayEndpoint:
         """Refuse all that this box sends from now on, and send it nothing; other boxes are not touched."""
         self._boxes.pop(node_num, None)
         self._revoked.add(node_num)
-        for job in self.jobs.values():
-            job.boxes.pop(node_num, None)
-            if job.node_num == node_num:
-                job.give_up()
+        self._downlink.forget_box(node_num)
 
     def rotate_box(self, node_num: int, new_root_key: bytes, now_ms: int) -> int:
         """Give a box a new root key, over the air, sealed under the old one. Returns the job.
@@ -169,7 +162,7 @@ class GatewayEndpoint:
         if counter in box.stages:
             self._owe_stage(box, counter, box.stages[counter])
         if received.kind == envelope.COMMAND_RESULT:
-            self._note_result(from_node, message, now_ms)
+            self._downlink.note_result(from_node, message, now_ms)
         return Received(from_node, counter, envelope.KIND_NAMES[received.kind], message, freshness == SEEN)
 
     # Receipts
@@ -250,14 +243,11 @@ class GatewayEndpoint:
         return self.command(node_num, "reply", message, now_ms)
 
     def command(self, node_num: int, kind: str, message: "Message", now_ms: int) -> int:
-        """Send a sealed message ("reply", "configuration", "mode" ...) to one box; returns the job."""
-        if node_num not in self._boxes:
-            raise KeyError(node_num)
-        number = _downlink_kind(kind)
-        messages.encode(number, message)
-        job = self._new_job(number, message, node_num, now_ms)
-        job.boxes[node_num] = downlink.QUEUED
-        return job.number
+        """Send a sealed message ("reply", "configuration", "mode" ...) to one box; returns the job.
+
+        Raises KeyError for an unknown box, MessageError.
+        """
+        return self._downlink.command(self._boxes[node_num].node_num, kind, message, now_ms)
 
     def broadcast(self, kind: str, message: "Message", now_ms: int) -> int:
         """Send a signed message ("mode", "bulletin", "time", "manifest", "configuration") to all boxes; returns the
@@ -265,23 +255,7 @@ class GatewayEndpoint:
 
         Raises MessageError; ValueError without a signing key.
         """
-        if self._sign is None:
-            raise ValueError("no signing key: this gateway cannot broadcast")
-        number = _downlink_kind(kind)
-        if len(messages.encode(number, message)) > _CAST_FIRST_MAX + 7 * (_CAST_PART_MAX - broadcast_inbox.HASH_LENGTH):
-            raise MessageError("message_too_long")
-        job = self._new_job(number, message, None, now_ms)
-        job.attempts_max = BROADCAST_ATTEMPTS
-        if number == envelope.TIME:
-            # A beacon is only worth something while it is true.
-            job.attempts_max = 1
-        if number in _ANSWERED:
-            job.attempts_max = downlink.ATTEMPTS_MAX
-            scope = message.get("scope") or 0
-            for node_num in self._boxes:
-                if scope != 2 or message.get("box") == node_num:
-                    job.boxes[node_num] = downlink.QUEUED
-        return job.number
+        return self._downlink.broadcast(kind, message, self._boxes, now_ms)
 
     def job_states(self, number: int) -> "dict[int, str]":
         """State by box of a job; empty for a broadcast that no box answers. Raises KeyError for one that is
@@ -292,87 +266,18 @@ class GatewayEndpoint:
         """Send it no more."""
         self.jobs[number].give_up()
 
-    def _new_job(self, kind: int, message: "Message", node_num: "int | None", now_ms: int) -> Job:
-        self._last_job += 1
-        job = Job(self._last_job, kind, message, node_num, now_ms)
-        self.jobs[job.number] = job
-        for number in [number for number, job in self.jobs.items() if not job.open()]:
-            if len(self.jobs) <= downlink.JOBS_MAX:
-                break
-            del self.jobs[number]
-        return job
-
-    def _encode_job(self, job: Job) -> None:
-        counter = self._counter.take()
-        job.counters.append(counter)
-        body = messages.encode(job.kind, job.message)
-        if job.node_num is None:
-            job.payloads = self._encode_broadcast(job.kind, counter, body)
-        else:
-            keys = self._boxes[job.node_num].keys[0]
-            sealed = envelope.seal(keys, job.node_num, job.kind, counter, body)
-            parts = split(sealed, _DOWN_PART_MAX)
-            job.payloads = [
-                gateway_wire.encode_downlink(keys, job.node_num, job.kind, counter, index, len(parts), part)
-                for index, part in enumerate(parts)
-            ]
-        job.wanted = (1 << len(job.payloads)) - 1
-
-    def _encode_broadcast(self, kind: int, counter: int, body: bytes) -> "list[bytes]":
-        if self._sign is None:
-            raise ValueError("no signing key: this gateway cannot broadcast")
-        count = 1
-        while len(body) > _CAST_FIRST_MAX + (count - 1) * (_CAST_PART_MAX - broadcast_inbox.HASH_LENGTH):
-            count += 1
-        first = max(0, len(body) - (count - 1) * _CAST_PART_MAX)
-        others = []
-        hashes = b""
-        for index, part in enumerate(split(body[first:], _CAST_PART_MAX) if count > 1 else []):
-            payload = gateway_wire.broadcast_header(kind, self._key_id, counter, index + 1, count) + part
-            others.append(payload)
-            hashes += broadcast_inbox.fragment_hash(payload)
-        opening = gateway_wire.encode_broadcast(self._sign, kind, self._key_id, counter, count, hashes + body[:first])
-        return [opening] + others
-
-    def _note_result(self, node_num: int, message: "Message", now_ms: int) -> None:
-        for job in self.jobs.values():
-            if message.get("refers_to") in job.counters and node_num in job.boxes:
-                result = message.get("result")
-                if result == 4:
-                    held = message.get("fragments") or 0
-                    job.wanted = ((1 << len(job.payloads)) - 1) & ~held or job.wanted
-                    job.due_ms = min(job.due_ms, now_ms)
-                elif result in (0, 1):
-                    job.boxes[node_num] = downlink.CONFIRMED
-                else:
-                    job.boxes[node_num] = downlink.EXPIRED if result == 3 else downlink.REFUSED
-                    job.details[node_num] = message.get("detail") or str(result)
-
     # Driving
 
     def poll(self, now_ms: int) -> "list[Any]":
         """Send and Persist actions that are due, in the order they should go out."""
         actions: list[Any] = []
-        wanted = self._counter.wanted()
+        wanted = self._downlink.counter.wanted()
         if wanted:
             actions.append(events.Persist("down_counter_reserved", wanted))
         self._assembler.expire(now_ms)
         for payload in self._take_receipts(now_ms):
             actions.append(events.Send(payload, priority.RECEIPT, 0))
-        for job in list(self.jobs.values()):
-            if job.due_ms <= now_ms and job.open():
-                if not job.payloads or (job.node_num is not None and job.attempt % downlink.RENEW_AFTER == 0):
-                    if not self._counter.available():
-                        continue
-                    self._encode_job(job)
-                for index, payload in enumerate(job.payloads):
-                    if job.wanted >> index & 1:
-                        actions.append(events.Send(payload, priority.COMMAND, job.number))
-                job.sent(now_ms, self._random.below(downlink.FIRST_PAUSE_MS // 2))
-                if not job.open():
-                    job.due_ms = now_ms + downlink.FIRST_PAUSE_MS
-            elif job.due_ms <= now_ms:
-                job.give_up()
+        actions += self._downlink.poll(self._boxes, now_ms)
         return actions
 
     def next_wakeup_ms(self, now_ms: int) -> "int | None":
@@ -383,9 +288,7 @@ class GatewayEndpoint:
                 return now_ms
             if box.owed_readings_since_ms is not None:
                 due.append(box.owed_readings_since_ms + READINGS_PAUSE_MS)
-        for job in self.jobs.values():
-            if job.open():
-                due.append(job.due_ms)
+        due += self._downlink.due_ms()
         if not due:
             return None
         return max(now_ms, min(due))
@@ -393,11 +296,4 @@ class GatewayEndpoint:
     def persisted(self, name: str, value: object) -> None:
         """The value is on disk."""
         if name == "down_counter_reserved" and isinstance(value, int):
-            self._counter.persisted(value)
-
-
-def _downlink_kind(kind: str) -> int:
-    number = envelope.kind_number(kind)
-    if number <= envelope.RECEIPT:
-        raise MessageError("unknown_kind", kind)
-    return number
+            self._downlink.counter.persisted(value)

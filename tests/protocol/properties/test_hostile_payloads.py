@@ -134,7 +134,7 @@ def test_nothing_forged_changes_a_box(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the check of signatures unlimited, so that each forgery is really judged by it."""
     monkeypatch.setattr(broadcast_inbox.BroadcastInbox, "_spend_check", lambda inbox, now_ms: None)
     chance = random.Random(4712)
-    up, down = traffic()
+    _, down = traffic()
     box = BoxEndpoint(NODE, bytes(32), {1: PUBLIC_KEY}, b"box", {"counter_reserved": 100})
     drain(box, 0)
     box.send("emergency", CALL, 0)
