@@ -9,6 +9,7 @@ clients lack the 16-slot offset, no listening for SNR near the limit, 10 % of re
 and its capture has no grace for the preamble. Called by bench/simulator.py and the comparison's test.
 """
 
+import math
 from dataclasses import dataclass
 
 from kiezbox.protocol.channel import Channel as MeshChannel
@@ -18,7 +19,9 @@ from kiezbox_simulator.virtual.ether import Ether
 from kiezbox_simulator.virtual.schedule import Schedule
 from kiezbox_simulator.virtual.stock_node import StockNode
 from kiezbox_simulator.world import chance
-from kiezbox_simulator.world.link import Channel, Site
+from kiezbox_simulator.world.link import Channel, Site, noise_dbm
+from kiezbox_simulator.world.path_loss import suburban_macro_db
+from kiezbox_simulator.world.reception import SNR_LIMIT_DB
 
 PRIVATE_PORTNUM = 256
 
@@ -35,6 +38,23 @@ class Flood:
     collisions: int
     reach: float
     packets: float
+
+
+def places(nodes: int, side_m: float, air: Channel, power_dbm: float, preset: str) -> list[tuple[float, float]]:
+    """Random places, each within reach of an earlier one by the median path loss, as Meshtasticator places its
+    nodes."""
+    used = modulation(preset)
+    limit_dbm = noise_dbm(air, used.bandwidth_hz) + SNR_LIMIT_DB[used.spreading_factor]
+    found: list[tuple[float, float]] = []
+    tries = 0
+    while len(found) < nodes:
+        tries += 1
+        place = (side_m * chance.uniform(air.seed, tries, "x"), side_m * chance.uniform(air.seed, tries, "y"))
+        near = [math.dist(place, other) for other in found]
+        reach = [power_dbm - suburban_macro_db(away, air.frequency_hz, 1.0, 1.0) >= limit_dbm for away in near]
+        if not found or (min(near) >= 10.0 and any(reach)):
+            found.append(place)
+    return found
 
 
 def run(
@@ -58,8 +78,7 @@ def run(
     arrived: dict[tuple[int, int], int] = {}
     used = modulation(preset)
     stations = []
-    for number in range(nodes):
-        x_m, y_m = (side_m * chance.uniform(seed, number, axis) for axis in "xy")
+    for number, (x_m, y_m) in enumerate(places(nodes, side_m, air, power_dbm, preset)):
         stations.append(ether.add(0x0A00_0000 + number + 1, Site(f"n{number}", x_m, y_m, 1.0, 0.0), used, power_dbm))
     ether.connect()
 

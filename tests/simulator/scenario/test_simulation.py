@@ -73,7 +73,7 @@ def test_attackers_with_the_channel_key_neither_forge_nor_read(ran):
 
 def test_jamming_beside_the_gateway_delays_and_does_not_lose(ran):
     simulation = ran(
-        boxes={"kind": "core", "at": [{"name": "a", "x_m": 0, "y_m": 0}, {"name": "b", "x_m": 900, "y_m": 0}]},
+        boxes={"kind": "core", "at": [{"name": "a", "x_m": 400, "y_m": 0}, {"name": "b", "x_m": 900, "y_m": 0}]},
         gateways={"at": [{"name": "g", "x_m": 450, "y_m": 20}]},
         people={"calls_per_box_day": 100, "until_h": 2},
         fault=[{"at_h": 0.5, "kind": "jamming", "target": "a", "duration_h": 0.5, "power_dbm": 40}],
