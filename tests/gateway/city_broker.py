@@ -30,16 +30,24 @@ def free_port() -> int:
 class Mosquitto:
     """`start`, `stop` and start again on the same port; the persistence survives a stop."""
 
-    def __init__(self, folder: Path, extra: str = "", port: int | None = None) -> None:
+    def __init__(self, folder: Path, extra: str = "", port: int | None = None, *, anonymous: bool = True) -> None:
         self.port = port or free_port()
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o777)
         self._configuration = folder / "mosquitto.conf"
-        self._configuration.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {folder}/\n"
-            f"max_queued_messages 0\nmax_inflight_messages 0\nuser root\nset_tcp_nodelay true\n{extra}\n"
-        )
+        settings = [
+            f"listener {self.port} 127.0.0.1",
+            f"allow_anonymous {str(anonymous).lower()}",
+            "persistence true",
+            f"persistence_location {folder}/",
+            "max_queued_messages 0",
+            "max_inflight_messages 0",
+            "user root",
+            "set_tcp_nodelay true",
+            extra,
+        ]
+        self._configuration.write_text("\n".join(settings) + "\n")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -59,6 +59,7 @@ class BrokerConnection:
         self._reader = reader
         self._writer = writer
         self._keepalive_s = 30.0
+        self._early: list[Event] = []
         self._written_s = self._read_s = time.monotonic()
 
     @classmethod
@@ -102,17 +103,24 @@ class BrokerConnection:
         self.session.connect(address.username, address.password)
         self.flush()
         while True:
-            for event in await self.receive():
+            events = await self.receive()
+            while events:
+                event = events.pop(0)
                 if isinstance(event, Refused):
                     raise BrokerError(f"the city's broker refuses the gateway: {event.reason}")
                 if isinstance(event, Connected):
                     self.receive_max, self.packet_max = event.receive_max, event.packet_max
                     self.session_present = event.session_present
                     self._keepalive_s = float(event.keepalive_s or self._keepalive_s)
+                    # A broker that kept messages for us sends them right behind its consent.
+                    self._early = events
                     return
 
     async def receive(self) -> list[Event]:
         """Wait for bytes and return what they complete. Raises BrokerError when the connection is over."""
+        if self._early:
+            early, self._early = self._early, []
+            return early
         try:
             data = await self._reader.read(READ_SIZE)
         except OSError as error:

@@ -16,6 +16,7 @@ PACKET_LENGTH_MAX = 262_144
 PACKET_ID_MAX = 65_535
 # Session kept by an MQTT 5 broker for that long without a connection; 3.1.1 brokers decide by themselves.
 SESSION_EXPIRY_S = 30 * 86_400
+NO_BROKER = "the first packet was not CONNACK; is this an MQTT broker?"
 REFUSALS_3 = {
     1: "the broker does not speak MQTT 3.1.1",
     2: "the broker refuses this client id",
@@ -213,6 +214,8 @@ class MqttSession:
         """Events of the packets completed by these bytes. Raises MqttError; the connection is to be closed then."""
         buffer = self._buffer
         buffer += data
+        if not self.connected and buffer and buffer[0] >> 4 != CONNACK:
+            raise MqttError(NO_BROKER)
         events: list[Event] = []
         position = 0
         while len(buffer) - position >= 2:
@@ -234,7 +237,7 @@ class MqttSession:
     def _packet(self, first_byte: int, body: bytes) -> Event | None:
         kind = first_byte >> 4
         if not self.connected and kind != CONNACK:
-            raise MqttError("the first packet was not CONNACK; is this an MQTT broker?")
+            raise MqttError(NO_BROKER)
         if kind == PUBACK:
             return self._puback(body)
         if kind == PUBLISH:

@@ -141,13 +141,11 @@ class CitySync:
             self._schedule = Schedule(window, self._readings_per_s, time.monotonic())
             self._wake.set()
             self._progress_s = time.monotonic()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._publish(connection, self._schedule))
-                group.create_task(self._receive(connection, self._schedule))
-        except* BrokerError as errors:
-            raise BrokerError(str(errors.exceptions[0])) from None
-        except* StoreError as errors:
-            raise StoreError(str(errors.exceptions[0])) from None
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._publish(connection, self._schedule))
+                tasks.create_task(self._receive(connection, self._schedule))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
         finally:
             await connection.close()
 
