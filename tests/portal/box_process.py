@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the portal on the real MicroPython with a board's heap and talks to it: HTTP by raw sockets, commands by pipe."""
+"""Starts the portal on the real MicroPython with a board's heap and talks to it: raw sockets, commands by pipe."""
 
 import json
 import re
@@ -57,7 +57,7 @@ class BoxProcess:
 
     def __init__(self, rom: Path, mode: str = "emergency", heap_kib: int = HEAP_KIB) -> None:
         self.port, self.dns_port = free_port(), free_port()
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+        self._errors = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             command(rom, "portal_vm", mode, str(self.port), str(self.dns_port), heap_kib=heap_kib),
             stdin=subprocess.PIPE,

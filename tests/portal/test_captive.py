@@ -19,7 +19,7 @@ def test_there_are_probes() -> None:
 
 
 @pytest.fixture(scope="module")
-def box(rom: Path):  # noqa: ANN201
+def box(rom: Path):
     with BoxProcess(rom) as process:
         yield process
         assert "Traceback" not in process.errors(), process.errors()

@@ -1,18 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A resident's way through the pages, on the real MicroPython."""
+"""What a request asks of the box, and what a person reads when it says no; on the real MicroPython."""
+
+import html
+import urllib.parse
 
 import pytest
 
-from tests.portal.box_process import BoxProcess
+from kiezbox.box import receipt_code
+from tests.portal.box_process import BoxProcess, parse
 
 
 def test_a_call_is_stored_before_the_page_says_so_and_gets_a_code(box: BoxProcess) -> None:
-    answer = box.call(text="Treppe gestürzt 🚑", place="Müggelheimer Str. 5", people="2", contact="030 1")
+    answer = box.call(text="Treppe gestürzt 🚑", place="Müggelheimer Str. 5", people="٢", contact="030 1", name="Ä")
     assert answer.status == 200
-    stored = box.tell("calls")[answer.code]["form"]
-    assert stored["text"] == "Treppe gestürzt 🚑"
-    assert (stored["category"], stored["people"], stored["language"]) == ("1", "2", "de")
+    form = box.tell("calls")[answer.code]["form"]
+    assert form["text"] == "Treppe gestürzt 🚑"
+    assert (form["category"], form["people"], form["language"], form["name"]) == ("1", "2", "de", "Ä")
+    assert form["client"]
     assert "Das heißt noch nicht, dass ihn jemand empfangen hat" in answer.body
+    assert "Treppe" not in answer.body, "a code, not the text: somebody may look over the shoulder"
+
+
+def test_the_same_call_twice_has_one_code(box: BoxProcess) -> None:
+    assert box.call(text="einmal").code == box.call(text="einmal").code
+    assert len(box.tell("calls")) == 1
 
 
 def test_stages_and_times_are_those_of_the_box(box: BoxProcess) -> None:
@@ -23,11 +34,147 @@ def test_stages_and_times_are_those_of_the_box(box: BoxProcess) -> None:
     assert page.count('class="d"') == 3
     assert page.count("noch nicht</small>") == 2
     assert "Leitstelle &lt;Köpenick&gt;" in page
-    assert "am 18.11. 13:07 Uhr" not in page or "Uhr" in page
-    box.tell(f"answer {code} Wir kommen.\u202e")
+    assert "am 18.11. 12:06 Uhr" in page
+    assert "am 18.11. 12:09 Uhr" in page
+    box.tell(f"answer {code} Wir kommen.")
     page = box.post("/de/status", code=code).body
     assert "Wir kommen." in page
-    assert page.count('class="d"') == 4 or page.count('class="d"') == 5
+    assert page.count('class="d"') == 5, "who answers has read"
+
+
+def test_another_box_answers_by_radio(box: BoxProcess) -> None:
+    foreign = receipt_code.make(b"other")
+    page = box.post("/de/status", code=foreign).body
+    assert "fragt jetzt über Funk nach" in page
+    assert f"{foreign[:4]}-{foreign[4:]}" in page
+    box.post("/de/status", code=foreign)
+    assert box.tell("asked") == [foreign], "asked once, however often it is reloaded"
+    box.tell(f"know {foreign}")
+    page = box.post("/de/status", code=foreign).body
+    assert page.count('class="d"') == 4
+    assert "erledigt" in page
+
+
+def test_asking_by_radio_is_bounded(box: BoxProcess) -> None:
+    codes = [receipt_code.make(bytes((number, 1, 2, 3, 4))) for number in range(12)]
+    pages = [box.post("/en/status", code=code).body for code in codes]
+    assert len(box.tell("asked")) == 8
+    assert "Many people are asking" in pages[-1]
+
+
+@pytest.mark.parametrize("typed", ["", "ABC", "0" * 7 + "1", "🚑" * 8, "<b>", "x" * 3000, "\u202e12345678"])
+def test_a_code_that_cannot_be_one(box: BoxProcess, typed: str) -> None:
+    answer = box.post("/de/status", code=typed)
+    assert answer.status == 422
+    assert "Dieser Code stimmt nicht" in answer.body
+    assert html.escape(typed[:20], quote=False) in answer.body
+    assert box.tell("asked") == []
+
+
+def test_amend_cancel_safe(box: BoxProcess) -> None:
+    code = box.call().code
+    assert "Ihre Ergänzung ist" in box.post("/de/amend", code=code, text="zweiter Stock").body
+    assert box.post("/de/amend", code=code, text="x" * 501).status == 422
+    assert box.post("/de/amend", code=code, text="").status == 422
+    page = box.post("/de/cancel", code=code).body
+    assert "Dieser Hilferuf ist beendet." in page
+    assert "/de/amend" not in page
+    call = box.tell("calls")[code]
+    assert (call["amended"], call["cancelled"]) == (["zweiter Stock"], True)
+    other = box.call(text="anderer").code
+    assert "Ich bin in Sicherheit" in box.post("/de/safe", code=other).body
+
+
+def test_only_the_box_that_took_a_call_changes_it(box: BoxProcess) -> None:
+    answer = box.post("/de/cancel", code=receipt_code.make(b"other"))
+    assert "Nur die Box, an der Sie den Hilferuf abgegeben haben" in answer.body
+
+
+FIELDS = {
+    "category": "2",
+    "text": 'Es brennt "<sehr>" 🔥',
+    "place": "Hof & Keller",
+    "people": "3",
+    "name": "N",
+    "contact": "C",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "sentence"),
+    [
+        ({"text": "ä" * 251}, "text", "zu lang"),
+        ({"place": "x" * 121}, "place", "zu lang"),
+        ({"contact": "x" * 121}, "contact", "zu lang"),
+        ({"people": "viele"}, "people", "nur eine Zahl"),
+        ({"people": "12345"}, "people", "nur eine Zahl"),
+        ({"people": "-1"}, "people", "nur eine Zahl"),
+        ({"text": "", "category": ""}, "text", "wählen Sie aus"),
+        ({"text": " \t\r\n ", "category": "9"}, "text", "wählen Sie aus"),
+        ({"text": "a\0b\x1b[2J"}, "text", "nicht lesbar"),
+        ({"mode": "everyday"}, "", "noch nicht gesendet"),
+        ({"mode": ""}, "", "noch nicht gesendet"),
+    ],
+)
+def test_a_slip_has_one_clear_sentence_and_nothing_typed_is_lost(
+    box: BoxProcess, changed: dict[str, str], field: str, sentence: str
+) -> None:
+    form = FIELDS | {"mode": "emergency"} | changed
+    answer = box.post("/de/call", **form)
+    assert answer.status == 422
+    assert answer.body.count('role="alert"') == 1
+    assert sentence in answer.body
+    assert answer.body.count('aria-invalid="true"') == (1 if field else 0)
+    assert box.tell("calls") == {}
+    for name in ("text", "place", "people", "name", "contact"):
+        kept = form[name].replace("\0", "").replace("\x1b", "").strip()
+        assert html.escape(kept).replace("&#x27;", "'") in answer.body
+    if form["category"] == "2":
+        assert 'value="2" checked' in answer.body
+    assert "<title>Bitte prüfen:" in answer.body
+
+
+@pytest.mark.parametrize("reason", ["rate_client", "rate_box", "full", "too_long", "empty", "mode"])
+def test_a_refusal_of_the_box_is_told_and_nothing_typed_is_lost(box: BoxProcess, reason: str) -> None:
+    box.tell(f"refuse {reason}")
+    answer = box.call(text="bleibt stehen")
+    assert answer.status == 422
+    assert answer.body.count('role="alert"') == 1
+    assert "bleibt stehen" in answer.body
+
+
+def test_text_that_is_no_text(box: BoxProcess) -> None:
+    body = b"mode=emergency&category=1&text=%FF%FEHilfe%ZZ&place=\xc3\x28"
+    head = f"POST /de/call HTTP/1.1\r\nHost: 127.0.0.1:{box.port}\r\nContent-Length: {len(body)}\r\n\r\n"
+    answer = parse(box.raw(head.encode() + body))
+    assert answer.status == 422
+    assert "nicht lesbar" in answer.body
+    assert "Hilfe" in answer.body.split("<textarea")[1]
+
+
+@pytest.mark.parametrize("text", ["🚑" * 120, "ق" * 240, "\u202eevil\u202c", "a\r\nb", "ế" * 160, "%00 + & = ;"])
+def test_whatever_people_write_arrives_as_it_was(box: BoxProcess, text: str) -> None:
+    answer = box.call("ar", text=text)
+    assert answer.status == 200
+    assert box.tell("calls")[answer.code]["form"]["text"] == text.replace("\r", "")
+
+
+def test_a_stale_form_is_never_a_real_call_in_a_mode_where_nobody_reads_it(box: BoxProcess) -> None:
+    for mode in ("everyday", "exercise", "maintenance"):
+        box.tell(f"mode {mode}")
+        assert box.call(mode="emergency").status == 422
+    box.tell("mode emergency")
+    assert box.call(mode="exercise").status == 422
+    assert box.tell("calls") == {}
+
+
+def test_maintenance_takes_no_call_and_says_where_to_go(box: BoxProcess) -> None:
+    box.tell("mode maintenance")
+    answer = box.call(mode="maintenance")
+    assert answer.status == 422
+    assert "Zurzeit kann diese Box keinen Hilferuf annehmen" in answer.body
+    assert "Feuerwache" in answer.body
+    assert box.tell("calls") == {}
 
 
 @pytest.mark.parametrize(
@@ -45,3 +192,14 @@ def test_everyday_shows_the_air_and_its_age(box: BoxProcess) -> None:
     assert "8,4 <small>µg/m³" in page
     assert "Gemessen: vor 4 min." in page
     assert "Es kommt niemand" in box.get("/de/call").body
+
+
+def test_the_phones_language_is_the_first_and_any_other_one_tap_away(box: BoxProcess) -> None:
+    page = box.get("/", language="uk-UA,uk;q=0.9").body
+    assert '<html lang="uk"' in page
+    for path in ("/de/", "/ls/", "/en/", "/tr/", "/ar/", "/ru/", "/pl/", "/vi/"):
+        assert f'href="{path}"' in page
+    code = box.call("uk").code
+    stored = box.post("/uk/status", code=code).body
+    assert 'formaction="/vi/status"' in stored
+    assert urllib.parse.quote(code) not in "".join(part.split('"')[0] for part in stored.split('action="')[1:])

@@ -47,7 +47,7 @@ def choose(accept_language: str) -> str:
             permille = int((digits + "000")[:4]) if digits.isdigit() else 0
         wanted = wanted.strip().lower()
         name = "ls" if wanted in ("de-simple", "de-ls", "de-x-ls") else wanted[:2] if wanted[2:3] in ("", "-") else ""
-        if permille > best_quality and known(name):
+        if permille > best_quality and known(name) and wanted != "ls":
             best, best_quality = name, permille
     return best
 
@@ -102,7 +102,7 @@ def local_time(unix_s: int) -> str:
     """Day and time in Berlin, as 24.11. 14:05. Summer time by the rule of directive 2000/84/EC."""
     offset_s = 3600
     month, day, day_of_week = _date(unix_s // 86_400)
-    # The last Sunday of March and of October, 01:00 UTC: on or before the 31st there are `day_of_week` days since Sunday.
+    # The last Sunday of March and of October, 01:00 UTC; both months have 31 days.
     past_last_sunday = day - day_of_week >= 25 and (day_of_week or unix_s % 86_400 >= 3600)
     if 3 < month < 10 or (month == 3 and past_last_sunday) or (month == 10 and not past_last_sunday):
         offset_s = 7200
@@ -112,7 +112,7 @@ def local_time(unix_s: int) -> str:
 
 
 def _date(days: int) -> "tuple[int, int, int]":
-    """Month, day and day of the week (0 = Sunday) of a day since 1970 (H. Hinnant, "chrono-compatible date algorithms")."""
+    """Month, day, day of the week (0 = Sunday) of a day since 1970 (H. Hinnant, "chrono-compatible date algorithms")."""
     day_of_week = (days + 4) % 7
     days += 719_468
     day_of_era = days % 146_097

@@ -25,8 +25,8 @@ class BadRequest(Exception):  # noqa: N818 - the name says what happened
 class Request:
     """One phone's request: method, path (without query), host, origin, language (Accept-Language), form: dict of str.
 
-    `unreadable` is True if the form held bytes that are no text; they are left out. For server.py it also knows whose it
-    is and its times in ms. Defaults stand in the class, so that an open connection costs little memory.
+    `unreadable` is True if the form held bytes that are no text; they are left out. For server.py it also knows whose
+    it is and its times in ms. Defaults stand in the class, so that an open connection costs little memory.
     """
 
     method = "GET"

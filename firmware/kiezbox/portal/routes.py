@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which page answers which request, and what a request asks of the box.
 
-1. An address is /LANGUAGE/PAGE and says nothing about a person: texts and codes travel in forms only.
-2. A request for another host is the probe of an operating system or a page that the name server led here: it is sent to
-   the start page, so that the phone opens it. A form is taken only from this box's own page.
-3. A form carries the mode it was shown in. If the box has changed its mode since, nothing is sent and the person decides
-   anew; so a real call never becomes an exercise unseen, and never the reverse.
+1. An address is /LANGUAGE/PAGE and says nothing about a person: texts and codes travel in forms.
+2. A request for another host is the probe of an operating system or a page that the name server led here: it is sent
+   to the start page, so that the phone opens it. A form is taken only from this box's own page.
+3. A form carries the mode it was shown in. If the box has changed its mode since, nothing is sent and the person
+   decides anew; so a real call never becomes an exercise unseen, and never the reverse.
 
 Not here: HTTP (request.py, server.py), HTML (page.py). Called by server.py.
 """
@@ -136,9 +136,9 @@ class Routes:
     async def _ask(self, code: str) -> bool:
         """False if too many are asked for: the air is for calls first."""
         now_ms = self._box.now_ms()
-        for known in list(self._asked):
-            if now_ms - self._asked[known] >= ASK_PAUSE_MS:
-                del self._asked[known]
+        for one in list(self._asked):
+            if now_ms - self._asked[one] >= ASK_PAUSE_MS:
+                del self._asked[one]
         if code in self._asked:
             return True
         if len(self._asked) >= ASKED_MAX:

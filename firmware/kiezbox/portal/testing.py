@@ -9,7 +9,7 @@ from kiezbox.box.refusal import Refused
 
 
 class MemoryBox:
-    """Every call is kept in `calls`: code -> {"form", "stages", "answer", "exercise", "cancelled", "amended", "safe"}."""
+    """Every call is kept in `calls`: code -> dict of form, stages, answer, exercise, cancelled, amended, safe."""
 
     def __init__(self, mode: str = "emergency", entropy=None) -> None:  # noqa: ANN001
         self.name = "Kiezbox Rathaus Köpenick"
