@@ -171,8 +171,10 @@ def _decode_fields(fields: str, body: bytes) -> "Message":
                     neighbours.append(_decode_fields(_NEIGHBOUR, bytes(value)))
             else:
                 message[name] = _decode_value(letter, name, value)
-    except ValueError as error:
-        raise MessageError(getattr(error, "reason", "malformed_body"))
+    except (MessageError, protobuf.ProtobufError) as error:
+        raise MessageError(error.reason)
+    except ValueError:
+        raise MessageError("malformed_body")
     return message
 
 

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same endpoints over a good, a lossy, a reordering, a duplicating and a terrible link: everything arrives, once in
+meaning, and both ends come to rest."""
+
+import random
+from typing import Any
+
+import pytest
+
+from kiezbox.protocol import events
+from kiezbox.protocol.box_endpoint import BoxEndpoint
+from kiezbox.protocol.gateway_endpoint import GatewayEndpoint, Received
+
+NODES = [0x4B420001 + n for n in range(4)]
+HOUR_MS = 3_600_000
+
+
+class Link:
+    """loss, twice: probabilities; delay_ms: up to this much, each copy its own, so that order is lost."""
+
+    def __init__(self, loss: float, twice: float, delay_ms: int) -> None:
+        self.loss = loss
+        self.twice = twice
+        self.delay_ms = delay_ms
+
+
+LINKS = {
+    "good": Link(0, 0, 0),
+    "lossy": Link(0.2, 0, 0),
+    "reordering": Link(0, 0, 20_000),
+    "duplicating": Link(0, 0.5, 3000),
+    "terrible": Link(0.5, 0.3, 20_000),
+}
+
+
+class World:
+    def __init__(self, link: Link, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.link = link
+        self.gateway = GatewayEndpoint(b"gateway")
+        self.boxes: dict[int, BoxEndpoint] = {}
+        for node in NODES:
+            root_key = node.to_bytes(4, "big") * 8
+            self.boxes[node] = BoxEndpoint(node, root_key, {}, node.to_bytes(4, "big"), {})
+            self.gateway.add_box(node, root_key)
+        self.now_ms = 0
+        self.air: list[tuple[int, int, bytes]] = []
+        self.stored: dict[tuple[int, int], tuple[str, Any]] = {}
+        self.stages: dict[tuple[int, int], int] = {}
+        self.readings: dict[int, Any] = {}
+        self.replies: list[tuple[int, str]] = []
+        self.payloads = 0
+
+    def put(self, sender: int, payload: bytes) -> None:
+        self.payloads += 1
+        for _ in range(2 if self.chance.random() < self.link.twice else 1):
+            if self.chance.random() >= self.link.loss:
+                delay_ms = 200 + (self.chance.randrange(self.link.delay_ms) if self.link.delay_ms else 0)
+                self.air.append((self.now_ms + delay_ms, sender, payload))
+
+    def drive(self, endpoint: Any, sender: int) -> None:
+        for action in endpoint.poll(self.now_ms):
+            if isinstance(action, events.Persist):
+                endpoint.persisted(action.name, action.value)
+            else:
+                self.put(sender, action.payload)
+
+    def run(self, until_ms: int) -> None:
+        while self.now_ms < until_ms:
+            for node, box in self.boxes.items():
+                self.drive(box, node)
+            self.drive(self.gateway, 0)
+            due = [due_ms for due_ms, _, _ in self.air]
+            for endpoint in (*self.boxes.values(), self.gateway):
+                wake_ms = endpoint.next_wakeup_ms(self.now_ms)
+                if wake_ms is not None:
+                    due.append(wake_ms)
+            self.now_ms = max(self.now_ms + 1, min([until_ms, *due]))
+            arrived = [entry for entry in self.air if entry[0] <= self.now_ms]
+            self.air = [entry for entry in self.air if entry[0] > self.now_ms]
+            for _, sender, payload in sorted(arrived, key=lambda entry: entry[0]):
+                self.deliver(sender, payload)
+
+    def deliver(self, sender: int, payload: bytes) -> None:
+        if sender:
+            found = self.gateway.receive(sender, payload, self.now_ms)
+            if isinstance(found, Received):
+                self.store(found)
+            return
+        for node, box in self.boxes.items():
+            for event in box.receive(payload, self.now_ms):
+                if isinstance(event, events.StageChanged):
+                    key = (node, event.counter)
+                    self.stages[key] = max(event.stage, self.stages.get(key, 0))
+                elif isinstance(event, events.ReadingsAcknowledged):
+                    self.readings[node] = event
+                elif isinstance(event, events.ReplyReceived):
+                    self.replies.append((node, event.message["code"]))
+
+    def store(self, found: Received) -> None:
+        key = (found.node_num, found.counter)
+        if key in self.stored:
+            assert self.stored[key] == (found.kind, found.message), "one number, one message"
+        else:
+            assert not found.duplicate_hint
+            self.stored[key] = (found.kind, found.message)
+        self.gateway.acknowledge(found.node_num, found.counter, 2, self.now_ms)
+
+
+@pytest.mark.parametrize("name", LINKS)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_calls_arrive_once_and_the_boxes_learn_it(name: str, seed: int) -> None:
+    world = World(LINKS[name], seed)
+    world.run(10)
+    sent = {}
+    for node, box in world.boxes.items():
+        for number in range(4):
+            text = "".join(world.chance.choice("abcdefghij ÄÖÜ0123456789") for _ in range((5, 60, 200, 400)[number]))
+            call = {"category": 1 + number, "text": text, "people": number, "code": f"{number:08}", "action": 0}
+            counter = box.send("exercise" if number == 1 else "emergency", call, world.now_ms)
+            sent[(node, counter)] = ("exercise" if number == 1 else "emergency", call)
+    world.run(6 * HOUR_MS)
+    assert world.stored == sent
+    assert world.stages == dict.fromkeys(sent, 2)
+    assert all(not box.custody.messages for box in world.boxes.values())
+    assert all(box.next_wakeup_ms(world.now_ms) is None for box in world.boxes.values())
+    if name == "good":
+        assert world.payloads <= 60
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_readings_that_were_not_heard_are_sent_again_until_none_is_missing(name: str) -> None:
+    """The box's outbox is a dict here: it drops what is held and sends again what is named as missing."""
+    world = World(LINKS[name], 3)
+    world.run(10)
+    outbox: dict[int, dict[int, tuple[int, Any]]] = {node: {} for node in NODES}
+    for hour in range(12):
+        for node, box in world.boxes.items():
+            if hour < 8:
+                message = {"sequence": hour + 1, "samples": [{"battery_mv": 3900 + hour}]}
+                outbox[node][hour + 1] = (box.send("reading", message, world.now_ms), message)
+            held = world.readings.get(node)
+            if held:
+                for sequence in [known for known in outbox[node] if known <= held.upto]:
+                    if sequence not in held.gaps:
+                        del outbox[node][sequence]
+            for counter, message in list(outbox[node].values()) if hour > 7 else []:
+                box.send("reading", message, world.now_ms, counter)
+        world.run(world.now_ms + HOUR_MS)
+    for _ in range(40):
+        for node, box in world.boxes.items():
+            held = world.readings.get(node)
+            for sequence in list(outbox[node]):
+                if held and sequence <= held.upto and sequence not in held.gaps:
+                    del outbox[node][sequence]
+            for counter, message in outbox[node].values():
+                box.send("reading", message, world.now_ms, counter)
+        world.run(world.now_ms + HOUR_MS)
+    assert all(not waiting for waiting in outbox.values())
+    for node in NODES:
+        stored = {message["sequence"] for (one, _), (_, message) in world.stored.items() if one == node}
+        assert stored == set(range(1, 9))
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_answers_reach_the_box_and_are_confirmed(name: str) -> None:
+    world = World(LINKS[name], 4)
+    world.run(10)
+    jobs = {}
+    for node in NODES:
+        for number in range(3):
+            message = {"code": f"{node & 15}{number}", "text": "x" * (10, 300, 480)[number]}
+            jobs[world.gateway.reply(node, message, world.now_ms)] = (node, message["code"])
+    world.run(12 * HOUR_MS)
+    assert sorted(set(world.replies)) == sorted(jobs.values())
+    if name != "terrible":
+        assert len(world.replies) == len(jobs)
+        assert all(world.gateway.job_states(job) == {node: "confirmed"} for job, (node, _) in jobs.items())
+    assert world.gateway.next_wakeup_ms(world.now_ms) is None

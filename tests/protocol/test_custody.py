@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Custody: repeated until settled, ordered by rank, bounded, never given up."""
+
+from kiezbox.protocol.custody import Custody, CustodyFull, Outgoing
+from kiezbox.protocol.random_bits import RandomBits
+
+
+def custody() -> Custody:
+    return Custody(RandomBits(b"seed"))
+
+
+def message(counter: int, rank: int = 5, attempts_max: int = 1, parts: int = 1) -> Outgoing:
+    return Outgoing(1, counter, rank, [b"x"] * parts, attempts_max)
+
+
+def test_the_most_important_goes_first_then_the_least_tried() -> None:
+    held = custody()
+    for counter, rank in ((1, 5), (2, 0), (3, 3), (4, 0)):
+        held.hold(message(counter, rank, 0), 0)
+    assert [held.due(0, 5).counter for _ in range(4)] == [2, 4, 3, 1]
+    assert held.due(0, 5) is None
+
+
+def test_a_rank_that_may_not_go_waits() -> None:
+    held = custody()
+    held.hold(message(1, 5), 0)
+    assert held.due(0, 0) is None
+    assert held.next_due_ms(0) is None
+    assert held.next_due_ms(5) == 0
+    assert held.due(0, 5).counter == 1
+
+
+def test_attempts_end_and_custody_does_not() -> None:
+    held = custody()
+    held.hold(message(1, attempts_max=3), 0)
+    held.hold(message(2, rank=0, attempts_max=0), 0)
+    now_ms = 0
+    sent = {1: 0, 2: 0}
+    for _ in range(200):
+        due = held.due(now_ms, 5)
+        if due:
+            sent[due.counter] += 1
+        now_ms += 60_000
+    assert sent[1] == 3
+    assert 10 <= sent[2] <= 25
+    assert held.settle(2).counter == 2
+    assert held.settle(2) is None
+    assert held.next_due_ms(5) is None
+
+
+def test_repair_sends_only_what_is_missing_and_soon() -> None:
+    held = custody()
+    held.hold(message(7, 0, 0, parts=4), 0)
+    assert held.due(0, 5).wanted == 0b1111
+    assert held.repair(7, 0b1011, 1000)
+    assert not held.repair(7, 0b1111, 1000)
+    assert not held.repair(8, 0, 1000)
+    assert held.next_due_ms(5) < 2000
+    assert held.due(2000, 5).wanted == 0b0100
+
+
+def test_full_custody_gives_up_readings_first_and_never_a_call() -> None:
+    held = custody()
+    for counter in range(1, 11):
+        held.hold(message(counter, 0, 0), 0)
+    for counter in range(11, 17):
+        held.hold(message(counter, 5, 1), 0)
+    held.hold(message(17, 0, 0), 0)
+    assert held.dropped == 1
+    held.hold(message(18, 5, 1), 0)
+    assert held.dropped == 2, "a newer reading takes the place of an older one"
+    assert len(held.messages) == 16
+    for counter in range(19, 24):
+        held.hold(message(counter, 0, 0), 0)
+    assert held.dropped == 7
+    for rank, attempts_max in ((0, 0), (5, 1)):
+        try:
+            held.hold(message(30, rank, attempts_max), 0)
+        except CustodyFull:
+            assert len(held.messages) == 16
+            assert all(one.attempts_max == 0 for one in held.messages)
+        else:
+            raise AssertionError
+
+
+def test_the_same_counter_replaces() -> None:
+    held = custody()
+    held.hold(message(1, 0, 0), 0)
+    held.hold(message(1, 0, 0, parts=2), 0)
+    assert len(held.messages) == 1
+    assert held.find(1).wanted == 0b11
