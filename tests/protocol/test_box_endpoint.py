@@ -228,10 +228,8 @@ def test_root_key_is_rotated_over_the_air() -> None:
     flush(box, 0)
     new_root = bytes(range(100, 132))
     job = gateway.rotate_box(NODE, new_root, 0)
-    [received] = box.receive(flush(gateway, 0)[0], 0)
-    assert received.message == {"root_key": new_root}
-    box.rotate_root_key(new_root)
-    box.conclude(received.counter, 1, "", 10)
+    assert box.receive(flush(gateway, 0)[0], 0) == []
+    assert events.Persist("root_key", new_root.hex()) in box._persist
     for payload in flush(box, 20_000):
         assert isinstance(gateway.receive(NODE, payload, 20_000), Received)
     assert gateway.job_states(job) == {NODE: "confirmed"}
@@ -278,3 +276,46 @@ def test_one_frame_acknowledges_calls_of_twelve_boxes() -> None:
     assert len(answers) == 1
     for box, counter in boxes:
         assert box.receive(answers[0], 1) == [events.StageChanged(counter, 2, 0, "", "")]
+
+
+def test_rotated_key_is_in_force_after_a_reboot() -> None:
+    new_root = bytes(range(100, 132))
+    gateway = GatewayEndpoint(b"gateway")
+    gateway.add_box(NODE, new_root)
+    box = BoxEndpoint(NODE, ROOT, {}, b"box", {"root_key": new_root.hex()})
+    flush(box, 0)
+    box.send("query", {"code": "AAAABBBB"}, 0)
+    assert isinstance(gateway.receive(NODE, flush(box, 0)[0], 0), Received)
+
+
+def test_configuration_goes_to_the_owner_and_keys_do_not() -> None:
+    box, gateway = pair()
+    job = gateway.command(NODE, "configuration", {"hop_limit": 4, "key_id": 2, "public_key": PUBLIC_KEY}, 0)
+    [received] = box.receive(flush(gateway, 0)[0], 0)
+    assert received.message == {"hop_limit": 4}
+    assert events.Persist("public_key_2", PUBLIC_KEY.hex()) in box._persist
+    box.conclude(received.counter, 2, "hop_limit", 10)
+    gateway.receive(NODE, flush(box, 5000)[0], 5000)
+    assert gateway.job_states(job) == {NODE: "refused"}
+    assert gateway.jobs[job].details == {NODE: "hop_limit"}
+
+
+def test_keys_of_a_wrong_length_are_refused_and_named() -> None:
+    for message, name in (({"root_key": bytes(31)}, "root_key"), ({"key_id": 2, "public_key": b"x"}, "public_key")):
+        box, gateway = pair()
+        job = gateway.command(NODE, "configuration", message, 0)
+        assert box.receive(flush(gateway, 0)[0], 0) == []
+        gateway.receive(NODE, flush(box, 5000)[0], 5000)
+        assert gateway.jobs[job].details == {NODE: name}
+
+
+def test_revoked_district_key_stays_revoked_over_a_reboot() -> None:
+    box, gateway = pair()
+    gateway.command(NODE, "configuration", {"revoked_key_id": 1}, 0)
+    assert box.receive(flush(gateway, 0)[0], 0) == []
+    [persist] = [action for action in box._persist if action.name == "public_key_1"]
+    again = BoxEndpoint(NODE, ROOT, {1: PUBLIC_KEY}, b"box", {persist.name: persist.value})
+    broadcast = bytes((0x15, 18, 1, 5, 0, 0, 0, 0)) + bytes(70)
+    for endpoint in (box, again):
+        assert endpoint.receive(broadcast, 0) == []
+        assert endpoint.counters == {"unknown_key": 1}

@@ -8,12 +8,13 @@
    fails is counted by reason and changes nothing.
 4. A fresh command is remembered before it is acted upon: Persist comes with or before the event.
 5. A command heard again is answered again and not acted upon again.
+6. New keys come in a configuration for this box alone. A new root key is used once flash holds it.
 
 Not here: the mesh (box_node.py joins both), flash, what a mode does. Signed broadcasts: broadcast_inbox.py.
 """
 
 from kiezbox.protocol import envelope, events, messages, priority, receipt
-from kiezbox.protocol.box_keys import BoxKeys
+from kiezbox.protocol.box_keys import ROOT_KEY_LENGTH, BoxKeys
 from kiezbox.protocol.broadcast_inbox import BroadcastInbox
 from kiezbox.protocol.constant import const
 from kiezbox.protocol.counter import CounterExhausted, ReservedCounter
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 # Results of a command, as sent in a command result; an owner concludes with 1 or 2.
 _RECEIVED = const(0)
 _APPLIED = const(1)
+_REFUSED = const(2)
 _EXPIRED = const(3)
 _INCOMPLETE = const(4)
 _SUPERSEDED = const(5)
@@ -80,7 +82,8 @@ class BoxEndpoint:
         self.node_num = node_num
         self.district = district
         self.counters: dict[str, int] = {}
-        self._keys = [BoxKeys(bytes(saved.get("root_key") or root_key))]
+        newer_key = saved.get("root_key")
+        self._keys = [BoxKeys(bytes.fromhex(newer_key) if newer_key else root_key)]
         self._random = RandomBits(entropy, b"box endpoint")
         self._counter = ReservedCounter(saved.get("counter_reserved") or 0)
         self.custody = Custody(self._random)
@@ -208,6 +211,8 @@ class BoxEndpoint:
             self._count("command_under_other_key")
         elif len(self._keys) > 1:
             del self._keys[1:]
+        if received.kind == envelope.CONFIGURATION:
+            return self._configure(message, counter, now_ms)
         return self._act(received.kind, message, counter, now_ms, 1)
 
     def _receive_broadcast(self, received: Envelope, now_ms: int) -> "list[Any]":
@@ -235,6 +240,8 @@ class BoxEndpoint:
             return [events.ManifestReceived(message)]
         self._note_result(counter, kind, _RECEIVED, due_ms, 0)
         if kind == envelope.CONFIGURATION:
+            for name in ("root_key", "key_id", "public_key", "revoked_key_id"):
+                message.pop(name, None)  # Keys are for one box at a time, sealed.
             return [events.ConfigurationReceived(message, counter)]
         refers_to = message.get("refers_to") or 0
         if not refers_to:
@@ -248,6 +255,26 @@ class BoxEndpoint:
                 refers_to, stage, message.get("time_s") or 0, message.get("station") or "", message.get("text") or ""
             )
         ]
+
+    def _configure(self, message: "Message", counter: int, now_ms: int) -> "list[Any]":
+        """Keys are this endpoint's own; everything else is the owner's."""
+        root_key = message.pop("root_key", None)
+        key_id = message.pop("key_id", None)
+        public_key = message.pop("public_key", None)
+        revoked = message.pop("revoked_key_id", None)
+        for name, key, complete in (("root_key", root_key, True), ("public_key", public_key, key_id)):
+            if key is not None and (len(key) != ROOT_KEY_LENGTH or not complete):
+                self._note_result(counter, envelope.CONFIGURATION, _REFUSED, now_ms, 0)
+                self._results[-1][3] = name
+                return []
+        if root_key:
+            self._persist.append(events.Persist("root_key", root_key.hex()))
+        if public_key:
+            self._persist.append(self._inbox.trust(key_id, public_key))
+        if revoked:
+            self._persist.append(self._inbox.distrust(revoked))
+        self._note_result(counter, envelope.CONFIGURATION, _RECEIVED if message else _APPLIED, now_ms, 0)
+        return [events.ConfigurationReceived(message, counter)] if message else []
 
     def _act_on_mode(self, message: "Message", counter: int, due_ms: int, now_ms: int) -> "list[Any]":
         scope = message.get("scope") or 0
@@ -353,14 +380,11 @@ class BoxEndpoint:
         """Flash holds `value` under `name`."""
         if name == "counter_reserved" and isinstance(value, int):
             self._counter.persisted(value)
+        elif name == "root_key":
+            self._rotate(BoxKeys(bytes.fromhex(str(value))))
 
-    def rotate_root_key(self, root_key: bytes) -> None:
-        """Use a new root key for sending from now on; commands under the old one are accepted until the first under
-        the new.
-
-        The owner persists "root_key" first. Raises ValueError if it has not 32 bytes.
-        """
-        keys = BoxKeys(root_key)
+    def _rotate(self, keys: BoxKeys) -> None:
+        """Send under a new root key from now on; commands under the old one count until the first under the new."""
         for message in self.custody.messages:
             if message.kind not in envelope.IN_THE_CLEAR:
                 body = b"".join(message.parts)

@@ -32,6 +32,7 @@ _CHECK_PAUSE_MS = const(5_000)
 """One more check is allowed each time this long has passed."""
 
 _EARLY_MAX = const(4)
+_KEY_NAME = const("public_key_")
 _EXPIRY_MS = const(900_000)
 
 
@@ -48,7 +49,10 @@ class BroadcastInbox:
         self._keys: dict[int, bytes] = {}
         self._windows: dict[int, ReplayWindow] = {}
         for key_id, public_key in public_keys.items():
-            self.trust(int(key_id), public_key, saved.get(_saved_name(int(key_id))) or 0)
+            self._trust(int(key_id), public_key, saved)
+        for name in saved:
+            if name.startswith(_KEY_NAME):
+                self._trust(int(name[len(_KEY_NAME) :]), bytes.fromhex(saved[name]), saved)
         self.repeated = False
         """Whether the last broadcast was left aside because it had been accepted before."""
         self._checks = _CHECKS_IN_A_ROW
@@ -59,17 +63,25 @@ class BroadcastInbox:
         self._expires_ms = 0
         self._early: list[bytes] = []
 
-    def trust(self, key_id: int, public_key: bytes, highest: int = 0) -> None:
-        """Accept broadcasts under this key, with counters above `highest`. Raises ValueError unless it has 32 bytes."""
+    def _trust(self, key_id: int, public_key: bytes, saved: "dict[str, Any]") -> None:
+        """An empty key: this one was revoked."""
+        self._keys.pop(key_id, None)
+        if not public_key:
+            return
         if len(public_key) != 32:
             raise ValueError("a public key has 32 bytes")
         self._keys[key_id] = bytes(public_key)
-        self._windows[key_id] = ReplayWindow(_WINDOW, highest, -1)
+        self._windows[key_id] = ReplayWindow(_WINDOW, saved.get(_saved_name(key_id)) or 0, -1)
 
-    def distrust(self, key_id: int) -> None:
-        """Never again believe this key."""
+    def trust(self, key_id: int, public_key: bytes) -> events.Persist:
+        """Accept broadcasts under this key (32 bytes) from now on; what has to be persisted for that."""
+        self._trust(key_id, public_key, {})
+        return events.Persist(_KEY_NAME + str(key_id), public_key.hex())
+
+    def distrust(self, key_id: int) -> events.Persist:
+        """Never again believe this key; what has to be persisted for that."""
         self._keys.pop(key_id, None)
-        self._windows.pop(key_id, None)
+        return events.Persist(_KEY_NAME + str(key_id), "")
 
     def receive(self, received: "Envelope", now_ms: int) -> "bytes | None":
         """The whole proven body, or None if more fragments have to come or there is nothing new.
@@ -77,9 +89,9 @@ class BroadcastInbox:
         Raises EnvelopeError. Nothing is marked: call `accept` once the body turned out to be a message.
         """
         self.repeated = False
-        window = self._windows.get(received.key_id)
-        if window is None:
+        if received.key_id not in self._keys:
             raise EnvelopeError("unknown_key")
+        window = self._windows[received.key_id]
         freshness = window.judge(received.counter)
         if freshness != NEW or (received.kind == envelope.TIME and received.counter <= window.highest):
             self.repeated = freshness == SEEN
