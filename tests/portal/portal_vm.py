@@ -79,7 +79,7 @@ def obey(box, server, line):
     elif verb == "asked":
         return box.asked
     elif verb == "counters":
-        return dict(server.counters, open=len(server._clients))
+        return dict(server.counters, open=server.open_count)
     elif verb == "heap":
         gc.collect()
         return {"used": gc.mem_alloc(), "free": gc.mem_free()}

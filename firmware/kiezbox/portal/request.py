@@ -1,17 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One HTTP request, read from a stream with a limit on everything (RFC 9112), and the form in it.
+"""One HTTP request (RFC 9112) and the form in it, with a limit on everything.
 
-A line at a time, so that a client holds a few hundred bytes and not its whole request. Not here: what a request means
-(routes.py), how long it may take (server.py). Every byte is hostile. Called by server.py.
+1. `feed` is given bytes as they come, in pieces of any size; nothing is kept but what a page can use: of a line its
+   first 300 bytes, of a form its fields, decoded as they arrive.
+2. Every byte is hostile. What no browser sends is refused with the status that says so; what a person typed is kept.
+3. After `complete` or BadRequest no more is taken; bytes behind the request (pipelined ones) are dropped.
+
+Not here: sockets and time (server.py), what a request means (routes.py). Called by server.py.
 """
 
 from kiezbox.protocol.constant import const
 
-_LINE_MAX = const(2048)
-_HEAD_MAX = const(8192)
-_BODY_MAX = const(4096)
-_DISCARD_MAX = const(65536)
-_CHUNK = const(256)
+HEAD_MAX = 8192
+BODY_MAX = 6144
+"""A form whose every field is as long as a browser lets it be, in the longest encoding, has 4 kB."""
+
+_LINE_KEPT = const(300)
+_FIELDS_MAX = const(12)
+_FIELD_NAME_MAX = const(12)
+_TEXT_MAX = const(1600)
+_LANGUAGE_MAX = const(128)
+
+_START = const(0)
+_HEADER = const(1)
+_BODY = const(2)
+
+_FORM = b"application/x-www-form-urlencoded"
 
 
 class BadRequest(Exception):  # noqa: N818 - the name says what happened
@@ -23,175 +37,239 @@ class BadRequest(Exception):  # noqa: N818 - the name says what happened
 
 
 class Request:
-    """One phone's request: method, path (without query), host, origin, language (Accept-Language), form: dict of str.
+    """method; path without query; host, origin, fetch_site, language (of Accept-Language) as they came or ""; form:
+    dict of str.
 
-    `unreadable` is True if the form held bytes that are no text; they are left out. For server.py it also knows whose
-    it is and its times in ms. Defaults stand in the class, so that an open connection costs little memory.
+    `unreadable`: the form held bytes that are no text, they are left out. `overlong`: it held more than any page's
+    form, the rest is left out. What most requests leave as it is stands in the class, to save memory.
     """
 
+    complete = False
     method = "GET"
     path = "/"
     host = origin = language = fetch_site = ""
-    form = {}
-    unreadable = False
-    answering = False
+    unreadable = overlong = False
+    _state = _START
+    _line = b""
+    _head_left = HEAD_MAX
     _length = -1
+    _old = False  # HTTP/1.0, where no Host is needed
+    _named = False  # a Host came
+    _wrong = 0  # a status that can be said only after the head is read
+    _kept = 0
+    _name = _value = _escape = None
 
-    def __init__(self, stream, client: str, task, now_ms) -> None:  # noqa: ANN001
-        self.client = client
-        self.task = task
-        self.since_ms = self.moved_ms = now_ms()
-        self._now_ms = now_ms
-        self._stream = stream
-        self._rest = b""
+    def __init__(self) -> None:
+        self.form = {}
 
-    async def read(self) -> None:
-        """Read it all. Raises BadRequest, EOFError if the client went away before the end, OSError."""
-        line = b""
-        while not line:
-            line = await self._line(1)  # RFC 9112 2.2: an empty line before the request is skipped.
+    def feed(self, data) -> None:  # noqa: ANN001 - bytes, bytearray or memoryview
+        """Take the next bytes. Raises BadRequest."""
+        position = 0
+        while position < len(data) and not self.complete:
+            if self._state == _BODY:
+                part = data[position : position + self._length]
+                position += len(part)
+                self._length -= len(part)
+                self._take(part)
+                self._end_of_body()
+                continue
+            end = position
+            while end < len(data) and data[end] != 0x0A:
+                end += 1
+            room = _LINE_KEPT - len(self._line)
+            if room > 0:
+                self._line += bytes(data[position : min(end, position + room)])
+            self._head_left -= end - position
+            if self._head_left <= 0:
+                raise BadRequest(431)
+            position = end + 1
+            if end < len(data):
+                self._head_left -= 1
+                line = self._line
+                self._line = b""
+                self._take_line(line[:-1] if line.endswith(b"\r") else line)
+
+    def _take_line(self, line: bytes) -> None:
+        if self._state == _START:
+            if line:  # An empty line before the request is skipped (RFC 9112 2.2).
+                self._start(line)
+                self._state = _HEADER
+        elif line:
+            self._header(line)
+        else:
+            self._end_of_head()
+
+    def _start(self, line: bytes) -> None:
         parts = line.split(b" ")
-        if len(parts) != 3 or not parts[2].startswith(b"HTTP/1."):
+        cut = len(line) >= _LINE_KEPT - 1  # A long query; what follows it is not kept.
+        if len(parts) < 2 or not (cut or (len(parts) == 3 and parts[2].startswith(b"HTTP/1.") and len(parts[2]) == 8)):
             raise BadRequest(400)
+        self._old = parts[-1] == b"HTTP/1.0"
+        target = parts[1].split(b"?")[0]
+        if target.startswith(b"http://"):
+            host, _, target = target[7:].partition(b"/")
+            self.host = _ascii(host)
+            target = b"/" + target
         self.method = _ascii(parts[0])
-        self.path = _ascii(parts[1].split(b"?")[0])
-        old = parts[2] == b"HTTP/1.0"
-        parts = None
-        left = _HEAD_MAX
-        while line:
-            line = await self._line(left)
-            left -= len(line) + 2
-            if line:
-                self._header(line)
-        if self.path.startswith("http://"):
-            self.host, _, path = self.path[7:].partition("/")
-            self.path = "/" + path
+        self.path = _ascii(target)
         if self.method not in ("GET", "HEAD", "POST"):
-            raise BadRequest(405)
-        if not self.path.startswith("/") or not (self.host or old):
+            self._wrong = 405
+        elif not self.path.startswith("/"):
             raise BadRequest(400)
-        if self._length > _BODY_MAX:
-            await self._discard(self._length)
-            raise BadRequest(413)
-        if self.method == "POST":
-            if self._length < 0:
-                raise BadRequest(411)
-            await self._body(self._length)
 
     def _header(self, line: bytes) -> None:
-        name, colon, value = line.partition(b":")
-        if not colon or not name or name[0] in b" \t" or name[-1] in b" \t":
+        colon = line.find(b":")
+        if colon < 1 or line[0] in b" \t" or line[colon - 1] in b" \t":
             raise BadRequest(400)
-        name = name.lower()
-        value = value.strip()
+        name = line[:colon].lower()
+        value = line[colon + 1 :].strip()
         if name == b"content-length":
             if not value.isdigit() or len(value) > 9 or self._length not in (-1, int(value)):
                 raise BadRequest(400)
             self._length = int(value)
         elif name == b"transfer-encoding":
-            raise BadRequest(411)
+            self._wrong = self._wrong or 411
         elif name == b"content-type":
-            if not value.startswith(b"application/x-www-form-urlencoded"):
-                raise BadRequest(415)
+            if not value.lower().startswith(_FORM):
+                self._wrong = self._wrong or 415
         elif name == b"host":
-            if self.host:
+            if self._named:
                 raise BadRequest(400)
-            self.host = _ascii(value)
+            self._named = True
+            # What stands in the request line counts more (RFC 9112 3.2.2).
+            self.host = self.host or _ascii(value)
         elif name == b"origin":
             self.origin = _ascii(value)
         elif name == b"accept-language":
-            self.language = _ascii(value[:128])
+            self.language = _ascii(value[:_LANGUAGE_MAX])
         elif name == b"sec-fetch-site":
             self.fetch_site = _ascii(value)
 
-    async def _line(self, left: int) -> bytes:
-        while True:
-            end = self._rest.find(b"\n")
-            if end > _LINE_MAX or left <= 0 or (end < 0 and len(self._rest) > _LINE_MAX):
-                raise BadRequest(431)
-            if end >= 0:
-                line = self._rest[:end]
-                self._rest = self._rest[end + 1 :]
-                return line[:-1] if line.endswith(b"\r") else line
-            data = await self._stream.read(_CHUNK)
-            if not data:
-                raise EOFError
-            self._rest += data
-            self.touch()
+    def _end_of_head(self) -> None:
+        if self._wrong and (self._wrong != 415 or self.method == "POST"):
+            raise BadRequest(self._wrong)
+        if not (self._named or self._old):
+            raise BadRequest(400)
+        if self.method != "POST":
+            self.complete = True
+            return
+        if self._length < 0:
+            raise BadRequest(411)
+        if self._length > BODY_MAX:
+            raise BadRequest(413)
+        self._state = _BODY
+        self._value = bytearray()
+        self._end_of_body()
 
-    def touch(self) -> None:
-        """Bytes have moved."""
-        self.moved_ms = self._now_ms()
-
-    async def _more(self, length: int) -> bytes:
-        data = await self._stream.read(length)
-        if not data:
-            raise EOFError
-        self.touch()
-        return data
-
-    async def _discard(self, length: int) -> None:
-        """Take in what an honest browser still sends, or it would never read the answer."""
-        left = min(length, _DISCARD_MAX) - len(self._rest)
-        self._rest = b""
-        while left > 0:
-            left -= len(await self._more(min(left, 1024)))
-
-    async def _body(self, length: int) -> None:
-        """application/x-www-form-urlencoded (WHATWG URL 5.1), a field at a time."""
-        left = length
-        field = b""
-        self.form = {}
-        while True:
-            if not self._rest and left > 0:
-                self._rest = await self._more(min(left, _CHUNK))
-            part = self._rest[:left]
-            self._rest = b""
-            left -= len(part)
-            field += part
-            while True:
-                end = field.find(b"&")
-                if end < 0:
-                    break
-                self._field(field[:end])
-                field = field[end + 1 :]
-            if left <= 0:
-                self._field(field)
-                return
-
-    def _field(self, field: bytes) -> None:
-        name, _, value = field.partition(b"=")
-        if name and len(self.form) < 12 and len(name) <= 12:
-            self.form[_ascii(name)] = self._decoded(value)
-
-    def _decoded(self, value: bytes) -> str:
-        raw = bytearray()
-        position = 0
-        while position < len(value):
-            byte = value[position]
-            if byte == 0x2B:
-                byte = 0x20
-            elif byte == 0x25:
-                try:
-                    byte = int(value[position + 1 : position + 3], 16)
-                    position += 2
-                except ValueError:
-                    self.unreadable = True
-            position += 1
-            if byte == 0x7F or (byte < 0x20 and byte not in b"\r\n\t"):
+    def _end_of_body(self) -> None:
+        if self._length <= 0:
+            if self._escape is not None:
                 self.unreadable = True
-            elif byte != 0x0D:
-                raw.append(byte)
-        try:
-            return str(raw, "utf-8").strip()
-        except UnicodeError:
+            self._end_of_field()
+            self._value = None
+            self.complete = True
+
+    def _take(self, part) -> None:  # noqa: ANN001
+        """Decode (WHATWG URL 5.1) and split what came of the form."""
+        value = self._value
+        escape = self._escape
+        for byte in part:
+            if escape is not None:
+                digit = _digit(byte)
+                if digit < 0:
+                    self.unreadable = True
+                    escape = None
+                elif escape < 0:
+                    escape = digit
+                    continue
+                else:
+                    self._keep(escape << 4 | digit)
+                    escape = None
+                    continue
+            if byte == 0x25:
+                escape = -1
+            elif byte == 0x26:
+                self._end_of_field()
+                value = self._value
+            elif byte == 0x3D and self._name is None:
+                # Names are short and come from our own page; any other is no field of it.
+                self._name = str(value, "utf-8") if len(value) <= _FIELD_NAME_MAX and _plain(value) else ""
+                self._value = value = bytearray()
+            else:
+                self._keep(0x20 if byte == 0x2B else byte)
+        self._escape = escape
+
+    def _keep(self, byte: int) -> None:
+        if byte == 0x0D:
+            return
+        if byte == 0x7F or (byte < 0x20 and byte not in (0x09, 0x0A)):
             self.unreadable = True
-            return str(bytes(byte if byte < 0x80 else 0x20 for byte in raw), "utf-8").strip()
+        elif self._kept >= _TEXT_MAX:
+            self.overlong = True
+        else:
+            self._kept += 1
+            self._value.append(byte)
+
+    def _end_of_field(self) -> None:
+        name = self._name
+        self._name = None
+        value = self._value
+        self._value = bytearray()
+        self._escape = None
+        if name and len(self.form) < _FIELDS_MAX and name not in self.form:
+            self.form[name] = self._text(value)
+
+    def _text(self, raw: bytearray) -> str:
+        """The characters of `raw`, without bytes that are none (RFC 3629, stricter than MicroPython's own decoder)."""
+        length = len(raw)
+        kept = read = 0
+        while read < length:
+            size = _character_size(raw, read)
+            if not size:
+                # A cut at the limit may have split the last character; anything else was never text.
+                self.unreadable = self.unreadable or not self.overlong
+                read += 1
+            for _ in range(size):
+                raw[kept] = raw[read]
+                kept += 1
+                read += 1
+        return str(raw[:kept], "utf-8").strip()
+
+
+def _character_size(raw: bytearray, position: int) -> int:
+    """How many bytes the character at `position` has, 0 if there is none (RFC 3629 4)."""
+    first = raw[position]
+    if first < 0x80:
+        return 1
+    if not 0xC2 <= first <= 0xF4:
+        return 0
+    size = 2 if first < 0xE0 else 3 if first < 0xF0 else 4
+    if position + size > len(raw):
+        return 0
+    lowest = 0xA0 if first == 0xE0 else 0x90 if first == 0xF0 else 0x80
+    highest = 0x9F if first == 0xED else 0x8F if first == 0xF4 else 0xBF
+    if not lowest <= raw[position + 1] <= highest:
+        return 0
+    for following in range(position + 2, position + size):
+        if raw[following] & 0xC0 != 0x80:
+            return 0
+    return size
+
+
+def _digit(byte: int) -> int:
+    """The value of a hexadecimal digit, -1 for anything else."""
+    if 0x30 <= byte <= 0x39:
+        return byte - 0x30
+    byte |= 0x20
+    return byte - 0x57 if 0x61 <= byte <= 0x66 else -1
+
+
+def _plain(value) -> bool:  # noqa: ANN001
+    return all(0x20 <= byte < 0x7F for byte in value)
 
 
 def _ascii(value: bytes) -> str:
     """Raises BadRequest for anything that no honest client sends in a head."""
-    for byte in value:
-        if not 0x20 <= byte < 0x7F:
-            raise BadRequest(400)
+    if not _plain(value):
+        raise BadRequest(400)
     return str(value, "utf-8")

@@ -1,194 +1,173 @@
 # SPDX-License-Identifier: Apache-2.0
 """The web server of a box: one request a connection, 15 connections, none of which can keep the others waiting.
 
-1. Every connection has a time for its request and for taking the answer; one task looks after all of them.
-2. When all places are taken, the newcomer gets that of the idlest, and first that of a phone that holds several. Who is
-   being served right now keeps the place.
-3. An answer is written piece by piece; no page is in memory as a whole.
+1. When all places are taken, a newcomer gets that of the idlest: first of a phone that holds several, then of one that
+   has sent nothing, then of one that has stopped sending. Nobody is interrupted while a call is being stored. As long
+   as nobody gives way, newcomers wait in the listening socket.
+2. Every connection has a time for its request and one for taking the answer; one task looks after all of them while
+   there are any. A box without visitors has nothing to do here.
 
-Not here: HTTP syntax (request.py), pages (routes.py, page.py), names (name_server.py). Started by main.py.
+Not here: one connection (connection.py), HTTP syntax (request.py), pages (routes.py, page.py), names (name_server.py).
+Started by main.py.
 """
 
 import asyncio
 import binascii
+import gc
 import hashlib
+import os
+import socket
 
-from kiezbox.portal.language import FOLDER, Texts, choose
+from kiezbox.portal.connection import Connection, readable
+from kiezbox.portal.language import FOLDER
 from kiezbox.portal.name_server import NameServer
-from kiezbox.portal.request import BadRequest, Request
-from kiezbox.portal.routes import Routes, language_of
+from kiezbox.portal.routes import Routes
 from kiezbox.protocol.constant import const
 
 _PLACES = const(15)
-_WAITING_MAX = const(8)
-_REQUEST_MS = const(12_000)
+_BACKLOG = const(8)
+_REQUEST_MS = const(15_000)
 _ANSWER_MS = const(40_000)
-_IDLE_MS = const(6_000)
-_GIVE_WAY_MS = const(400)
-_BLOCK = const(512)
-
-_REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed"}
+_IDLE_MS = const(8_000)
+_SILENT_GIVES_WAY_MS = const(200)
+_STALLED_GIVES_WAY_MS = const(1_500)
+_LOOK_MS = const(500)
 
 
 class Server:
-    """`port` is where it listens. `counters`: requests, gave_way, timed_out, turned_away, failed."""
+    """`port` is where it listens. `counters`: requests, gave_way, timed_out, failed; `failure`: the last one's kind."""
 
-    def __init__(self, box, address: str, port: int) -> None:  # noqa: ANN001
+    def __init__(self, box, listener, port: int, address: str) -> None:  # noqa: ANN001
         self.port = port
-        self.counters = {"requests": 0, "gave_way": 0, "timed_out": 0, "turned_away": 0, "failed": 0}
+        self.counters = {"requests": 0, "gave_way": 0, "timed_out": 0, "failed": 0}
+        self.failure = ""
         self.names = None
-        self._box = box
-        self._routes = Routes(box, address)
-        self._clients = []
-        self._waiting = 0
+        self.routes = Routes(box, address)
+        self.now_ms = box.now_ms
         with open(FOLDER + "style.css", "rb") as style:
             digest = hashlib.sha256(style.read()).digest()
-        self._style = binascii.b2a_base64(digest).decode().strip()
-        self._tasks = [asyncio.create_task(self._look_after())]
-        self._listener = None
+        self.style = binascii.b2a_base64(digest).decode().strip()
+        self._listener = listener
+        self._connections = []
+        self._watch = None
+        self._task = asyncio.create_task(self._accept())
 
-    async def listen(self, host: str) -> None:
-        """Take connections from now on. Raises OSError."""
-        self._listener = await asyncio.start_server(self._serve, host, self.port, 8)
+    @property
+    def open_count(self) -> int:
+        """Connections at this moment."""
+        return len(self._connections)
 
     async def close(self) -> None:
         """Stop; open connections end."""
-        self._listener.close()
-        await self._listener.wait_closed()
-        for task in self._tasks + [client.task for client in self._clients]:
-            task.cancel()
+        self._task.cancel()
+        for connection in self._connections:
+            connection.task.cancel()
         if self.names:
             self.names.close()
+        await asyncio.sleep_ms(0)
+        self._listener.close()
 
-    async def _serve(self, stream, _writer) -> None:  # noqa: ANN001
-        peer = stream.get_extra_info("peername")
-        # The board says (address, port); the host's MicroPython gives the bytes of a sockaddr_in.
-        client = peer[0] if isinstance(peer, tuple) else str(bytes(peer[4:8]))
-        request = Request(stream, client, asyncio.current_task(), self._box.now_ms)
-        try:
-            if len(self._clients) >= _PLACES and not await self._wait():
-                return
-            self._clients.append(request)
-            problem = 0
-            try:
-                await request.read()
-            except BadRequest as bad:
-                problem = bad.status
-            request.answering = True
-            self.counters["requests"] += 1
-            await self._answer(request, stream, problem)
-        except (OSError, EOFError):
-            pass  # The phone went away.
-        except asyncio.CancelledError:
-            pass  # It gave way, or took too long.
-        except MemoryError:
-            self.counters["failed"] += 1
-        finally:
-            if request in self._clients:
-                self._clients.remove(request)
-            stream.close()
-            await stream.wait_closed()
+    # For connection.py
 
-    async def _wait(self) -> bool:
-        """Whether a place became free."""
-        if self._waiting < _WAITING_MAX:
-            self._waiting += 1
+    def failed(self, error: Exception) -> None:
+        """A connection met an error of ours. Its text may quote a person, so only its kind is kept."""
+        self.counters["failed"] += 1
+        self.failure = type(error).__name__
+
+    def left(self, connection) -> None:  # noqa: ANN001
+        """A connection is closed."""
+        if connection in self._connections:
+            self._connections.remove(connection)
+        # A page leaves some 15 kB behind. Collected at once, what stays for long stays together, and large pieces of
+        # memory can still be had after days.
+        gc.collect()
+
+    # Tasks
+
+    async def _accept(self) -> None:
+        while True:
             try:
-                for _ in range(100):
-                    if len(self._clients) < _PLACES or self._give_way():
-                        return True
+                await readable(self._listener)
+                while len(self._connections) >= _PLACES and not self._give_way():
                     await asyncio.sleep_ms(50)
-            finally:
-                self._waiting -= 1
-        self.counters["turned_away"] += 1
-        return False
+                stream, peer = self._listener.accept()
+                stream.setblocking(False)
+                # The board says (address, port); the host's MicroPython gives the bytes of a sockaddr_in.
+                phone = peer[0] if isinstance(peer, tuple) else str(bytes(peer[4:8]))
+                connection = Connection(stream, phone, self.now_ms())
+                self._connections.append(connection)
+                connection.task = asyncio.create_task(connection.serve(self))
+                if self._watch is None:
+                    self._watch = asyncio.create_task(self._look_after())
+            except (OSError, MemoryError) as error:
+                # Out of sockets or memory: those who are here finish first.
+                self.failed(error)
+                await asyncio.sleep_ms(200)
 
     def _give_way(self) -> bool:
-        now_ms = self._box.now_ms()
+        now_ms = self.now_ms()
         worst = None
-        worst_rank = (0, 0)
-        for client in self._clients:
-            idle_ms = now_ms - client.moved_ms
-            if idle_ms < _GIVE_WAY_MS:
+        worst_rank = (0, 0, 0)
+        for one in self._connections:
+            idle_ms = now_ms - one.moved_ms
+            if one.busy or idle_ms < (_STALLED_GIVES_WAY_MS if one.begun else _SILENT_GIVES_WAY_MS):
                 continue
-            held = sum(other.client == client.client for other in self._clients)
-            rank = (held, idle_ms)
-            if rank > worst_rank:
-                worst, worst_rank = client, rank
+            held = sum(other.phone == one.phone for other in self._connections)
+            rank = (held, not one.begun, idle_ms)
+            if worst is None or rank > worst_rank:
+                worst, worst_rank = one, rank
         if worst:
             self._end(worst, "gave_way")
         return worst is not None
 
-    def _end(self, client, reason: str) -> None:  # noqa: ANN001
+    def _end(self, connection, reason: str) -> None:  # noqa: ANN001
         self.counters[reason] += 1
-        self._clients.remove(client)
-        client.task.cancel()
+        self._connections.remove(connection)
+        connection.task.cancel()
 
     async def _look_after(self) -> None:
-        while True:
-            await asyncio.sleep_ms(1000)
-            now_ms = self._box.now_ms()
-            for client in list(self._clients):
-                most_ms = _ANSWER_MS if client.answering else _REQUEST_MS
-                if now_ms - client.moved_ms > _IDLE_MS or now_ms - client.since_ms > most_ms:
-                    self._end(client, "timed_out")
-
-    async def _answer(self, request, stream, problem: int) -> None:  # noqa: ANN001
-        location = None if problem else self._routes.location(request)
-        if location or request.path == "/favicon.ico":
-            status = 302 if location else 404
-            await self._head(stream, status, "Location: " + location + "\r\n" if location else "", 0)
-            return
-        texts = Texts(language_of(request.path) or choose(request.language))
-        try:
-            if problem:
-                status, pieces = self._routes.problem(problem, texts)
-            else:
-                status, pieces = await self._routes.answer(request, request.client, texts)
-            allow = "Allow: GET, HEAD, POST\r\n" if status == 405 else ""
-            await self._head(stream, status, allow + "Content-Type: text/html; charset=utf-8\r\n", -1)
-            if request.method != "HEAD":
-                await self._write(request, stream, pieces)
-        finally:
-            texts.close()
-
-    async def _head(self, stream, status: int, more: str, length: int) -> None:  # noqa: ANN001
-        stream.write(
-            "HTTP/1.1 %d %s\r\nConnection: close\r\nCache-Control: no-store\r\nReferrer-Policy: same-origin\r\n"
-            "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'; style-src 'sha256-%s'; "
-            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n%s%s\r\n"
-            % (
-                status,
-                _REASONS.get(status, "Request not accepted"),
-                self._style,
-                more,
-                "" if length < 0 else "Content-Length: %d\r\n" % length,
-            )
-        )
-        await stream.drain()
-
-    async def _write(self, request, stream, pieces) -> None:  # noqa: ANN001
-        block = bytearray()
-        for piece in pieces:
-            block.extend(piece.encode())
-            if len(block) >= _BLOCK:
-                stream.write(block)
-                await stream.drain()
-                request.touch()
-                block = bytearray()
-        stream.write(block)
-        await stream.drain()
+        while self._connections:
+            await asyncio.sleep_ms(_LOOK_MS)
+            now_ms = self.now_ms()
+            for one in list(self._connections):
+                most_ms = _ANSWER_MS if one.answering else _REQUEST_MS
+                if not one.busy and (now_ms - one.moved_ms > _IDLE_MS or now_ms - one.since_ms > most_ms):
+                    self._end(one, "timed_out")
+        self._watch = None
 
 
 async def serve(box, host: str, http_port: int, dns_port: int = 0, address: str = "") -> Server:  # noqa: ANN001
-    """Serve the page of `box` at host:http_port until `close`.
+    """Serve the page of `box` at host:http_port until `close`; port 0 takes any free one.
 
     `address` is what phones see as this box's address, by default `host`. With `dns_port` the name server answers every
     name with it. Raises OSError if a port is taken.
     """
     address = address or host
-    server = Server(box, address if http_port == 80 else address + ":" + str(http_port), http_port)
-    await server.listen(host)
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        http_port = _bind(listener, host, http_port)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    server = Server(box, listener, http_port, address if http_port == 80 else address + ":" + str(http_port))
     if dns_port:
         server.names = NameServer(host, dns_port, address)
     return server
+
+
+def _bind(listener, host: str, port: int) -> int:  # noqa: ANN001
+    """MicroPython cannot say which port the system chose, so it is chosen here (RFC 6335: 49152 and above)."""
+    tries = 1 if port else 64
+    while True:
+        chosen = port or 49152 + (int.from_bytes(os.urandom(2), "little") & 0x3FFF)
+        tries -= 1
+        try:
+            listener.bind(socket.getaddrinfo(host, chosen)[0][-1])
+        except OSError:
+            if not tries:
+                raise
+        else:
+            return chosen
