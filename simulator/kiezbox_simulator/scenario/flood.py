@@ -10,6 +10,7 @@ and its capture has no grace for the preamble. Called by bench/simulator.py and 
 """
 
 import math
+import time
 from dataclasses import dataclass
 
 from kiezbox.protocol.channel import Channel as MeshChannel
@@ -28,7 +29,8 @@ PRIVATE_PORTNUM = 256
 
 @dataclass
 class Flood:
-    """What a run came to. `reach`: mean share of the other nodes that got a message. `packets`: frames per message."""
+    """What a run came to. `reach`: mean share of the other nodes that got a message. `packets`: frames per message.
+    `wall_s`: what the run took, without placing the nodes and working out their links."""
 
     nodes: int
     simulated_s: float
@@ -38,6 +40,7 @@ class Flood:
     collisions: int
     reach: float
     packets: float
+    wall_s: float
 
 
 def places(nodes: int, side_m: float, air: Channel, power_dbm: float, preset: str) -> list[tuple[float, float]]:
@@ -104,10 +107,12 @@ def run(
 
     for node in members:
         talk((node, 0))
+    started_s = time.perf_counter()
     schedule.run(round(simulated_s * 1e6))
+    wall_s = time.perf_counter() - started_s
     frames = sum(station.sent for station in stations)
     messages = max(1, len(arrived))
     return Flood(
         nodes, simulated_s, len(arrived), frames, sum(ether.fates), ether.fates[1],
-        sum(arrived.values()) / messages / max(1, nodes - 1), frames / messages,
+        sum(arrived.values()) / messages / max(1, nodes - 1), frames / messages, wall_s,
     )  # fmt: skip

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The firmware itself in virtual time: equal traces, a call from a phone's HTTP to the gateway and back, power cuts
+in the flash."""
+
+import pytest
+
+from kiezbox_simulator.scenario import schema
+from kiezbox_simulator.scenario.simulation import Simulation
+
+BASE = {
+    "title": "vm", "start": "2026-01-03T16:00:00+01:00", "duration_h": 1.2,
+    "map": {"width_m": 1200, "height_m": 1200}, "boxes": {"kind": "vm", "count": 2},
+    "readings": {"interval_s": 300, "samples_per_frame": 2},
+    "people": {"calls_per_box_day": 60, "from_h": 0.15, "until_h": 1.0, "prank_share": 0, "blackout": False},
+    "mode": [{"at_h": 0, "mode": "emergency"}], "limits": {"delivery_grace_h": 0.1},
+}  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path):
+    count = 0
+
+    def make(cores=2, start_order_seed=0, seed=1, **changes):
+        nonlocal count
+        count += 1
+        work = tmp_path / f"{'x' * count}{count}"
+        work.mkdir()
+        simulation = Simulation(
+            schema.parse(BASE | changes), seed, work_dir=work, cores=cores, start_order_seed=start_order_seed
+        )
+        simulation.run()
+        return simulation
+
+    return make
+
+
+def test_one_core_or_two_and_any_order_of_starting_give_the_same_trace(run):
+    first, second = run(cores=2), run(cores=1, start_order_seed=9)
+    assert first.trace.count > 50
+    assert first.trace.sha256 == second.trace.sha256
+
+
+def test_calls_typed_into_the_page_reach_the_gateway_and_the_page_says_so(run):
+    simulation = run()
+    accepted = [call for call in simulation.calls if call.accepted_us is not None]
+    assert len(accepted) >= 2
+    assert all(call.delivered_us is not None for call in accepted)
+    assert any(call.receipt_us is not None for call in accepted)
+    assert simulation.readings_delivered > 0
+    assert not [
+        line for line in simulation.referee.violations if "secrecy" in line or "lost" in line or "truth" in line
+    ]
+
+
+def test_a_power_cut_in_the_middle_of_a_flash_write_loses_no_accepted_call(run):
+    cuts = [
+        {"at_h": at_h, "kind": "power_cut", "target": "all", "duration_h": 0.02, "torn": True}
+        for at_h in (0.3, 0.45, 0.6)
+    ]
+    simulation = run(fault=cuts, duration_h=1.5, seed=2)
+    accepted = [call for call in simulation.calls if call.accepted_us is not None]
+    assert accepted
+    assert all(call.delivered_us is not None for call in accepted)
+    assert all(box.boots >= 4 for box in simulation.boxes.values())
+    assert not [line for line in simulation.referee.violations if "lost" in line]
