@@ -68,7 +68,8 @@ class Box:
             configuration.get("nodeinfo_interval_s", NODEINFO_MS // 1000) * 1000,
         )
         self._calls = Calls(ports, self._node, root)
-        self._readings = Readings(root)
+        frame_interval_s = configuration["reading_interval_s"] * configuration["samples_per_frame"]
+        self._readings = Readings(root, frame_interval_s * 1000)
         self._air: dict[str, tuple[int, int]] = {}
         self._notices: list[dict] = []
         self._replies: dict[str, dict] = {}
@@ -194,10 +195,9 @@ class Box:
                 message = self._readings.add(samples, time_s, quality, interval_s, self.now_ms())
                 self._node.send("reading", message, self.now_ms())
                 samples = []
-            else:
-                missed = self._readings.due(self.now_ms())
-                if missed is not None:
-                    self._node.send("reading", missed, self.now_ms())
+            missed = self._readings.due(self.now_ms())
+            if missed is not None:
+                self._node.send("reading", missed, self.now_ms())
             self._wake.set()
             await self._rest("measure", interval_s * 1000 - (self.now_ms() - started_ms))
 

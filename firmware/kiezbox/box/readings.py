@@ -14,7 +14,7 @@ import os
 from kiezbox.box.journal import Journal
 
 JOURNAL_BYTES_MAX = 65_536
-REOFFER_AFTER_MS = 300_000
+REOFFER_AFTER_MS = 60_000
 PENDING_MAX = 64
 _READING = 1
 
@@ -22,7 +22,11 @@ _READING = 1
 class Readings:
     """One per box."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, frame_interval_ms: int = 0) -> None:
+        """frame_interval_ms: from one frame of samples to the next; a frame is offered again after twice that, or a
+        minute.
+        """
+        self._reoffer_after_ms = max(2 * frame_interval_ms, REOFFER_AFTER_MS)
         self._path = root + "/readings.log"
         self._journal = Journal(self._path)
         self._pending: list[list[int]] = []
@@ -62,7 +66,7 @@ class Readings:
     def due(self, now_ms: int) -> "dict | None":
         """The oldest frame that should have been acknowledged long ago, if any."""
         for one in self._pending:
-            if now_ms - one[1] >= REOFFER_AFTER_MS:
+            if now_ms - one[1] >= self._reoffer_after_ms:
                 one[1] = now_ms
                 for _, payload in self._journal.records():
                     message = json.loads(payload)
