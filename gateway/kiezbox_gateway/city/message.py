@@ -7,6 +7,7 @@ Calls for help have topics of their own and never go out on one that carries rea
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 from kiezbox_gateway.store.rows import Waiting
@@ -25,9 +26,19 @@ class Profile(Protocol):
         """Where the city names the ids it has stored, for confirmation = "readback"."""
 
 
+@lru_cache(maxsize=1024)
+def _second(unix_s: int) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def instant(unix_ms: int) -> str:
     """Unix milliseconds as ISO 8601 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{_second(unix_ms // 1000)}.{unix_ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _quoted(name: str | None) -> str:
+    return json.dumps(name, ensure_ascii=False)
 
 
 class NativeProfile:
@@ -38,12 +49,12 @@ class NativeProfile:
         self._names = names
 
     def encode(self, message: Waiting) -> tuple[str, bytes]:
-        """(topic, payload); the body is JSON text already and is spliced in as it stands."""
+        """(topic, payload); ids are plain ASCII of our making, the body is JSON text already: both are spliced in."""
         box = f"{message.node_num:08x}"
-        name = json.dumps(self._names.get(message.node_num), ensure_ascii=False)
+        name = _quoted(self._names.get(message.node_num))
         measured_at = f'"{instant(message.measured_s * 1000)}"' if message.measured_s is not None else "null"
         payload = (
-            f'{{"schema":"{SCHEMA}","id":{json.dumps(message.id)},"kind":"{message.kind}","box":"{box}",'
+            f'{{"schema":"{SCHEMA}","id":"{message.id}","kind":"{message.kind}","box":"{box}",'
             f'"box_name":{name},"counter":{message.counter},'
             f'"received_at":"{instant(message.received_ms)}","measured_at":{measured_at},'
             f'"verified":{"true" if message.verified else "false"},"body":{message.body}}}'
