@@ -94,12 +94,15 @@ class BoxProcess:
     def tell(self, line: str) -> Any:
         """One command of portal_vm.py and its answer."""
         assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise RuntimeError(f"the box ended with {self._process.wait(5)}: {self.errors()}") from None
         while True:
             answer = self._process.stdout.readline()
             if not answer:
-                raise RuntimeError("the box ended: " + self.errors())
+                raise RuntimeError(f"the box ended with {self._process.wait(5)}: {self.errors()}")
             if answer[0] in "{[":
                 return json.loads(answer)
             sys.stderr.write(answer)  # What the interpreter says of a task that died.

@@ -112,7 +112,7 @@ def local_time(unix_s: int) -> str:
 
 
 def _date(days: int) -> "tuple[int, int, int]":
-    """Month, day, day of the week (0 = Sunday) of a day since 1970 (H. Hinnant, "chrono-compatible date algorithms")."""
+    """Month, day, day of the week (0 = Sunday) of a day since 1970 (H. Hinnant, "chrono-compatible dates")."""
     day_of_week = (days + 4) % 7
     days += 719_468
     day_of_era = days % 146_097

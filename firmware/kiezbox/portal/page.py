@@ -16,6 +16,9 @@ FIELDS = ("text", "place", "people", "name", "contact")
 LENGTHS_MAX = {"text": 240, "place": 60, "people": 4, "name": 60, "contact": 60}
 """What a browser lets a person type, in UTF-16 units."""
 
+NOTICES_MAX = 2
+"""Headlines below the call; the notices themselves stand on the page `help`."""
+
 PLACES = ("call", "status", "help", "about")
 """Titles that have an address of their own; every other page belongs to the start page."""
 
@@ -87,6 +90,16 @@ def call(t, box, form, errors):  # noqa: ANN001, ANN201
             more = {"people": 'inputmode="numeric"', "name": 'autocomplete="name"', "contact": 'autocomplete="tel"'}
             yield "<input " + more.get(name, 'autocomplete="street-address"') + attributes + ' value="' + value + '">'
     yield '</details><button class="p">' + t(kind + "_send") + "</button></form>"
+    if kind != "practice":
+        for one in box.notices(t.name)[:NOTICES_MAX]:
+            yield (
+                '<p class="n" dir="auto"><a href="/'
+                + t.name
+                + '/help">'
+                + escape(one.get("headline", ""))
+                + "</a> <small>"
+            )
+            yield escape(one.get("source", "")) + "</small></p>"
 
 
 def stages(t, box, code, call_status, said):  # noqa: ANN001, ANN201
@@ -98,6 +111,8 @@ def stages(t, box, code, call_status, said):  # noqa: ANN001, ANN201
         yield '<p class="s" role="status">' + t(said) + "</p>"
     for piece in code_shown(t, code):
         yield piece
+    if call_status["answer"]:
+        yield '<div class="a"><h2>' + t("answer") + '</h2><p dir="auto">' + escape(call_status["answer"]) + "</p></div>"
     reached = {one["stage"]: one for one in call_status["stages"]}
     highest = max(reached) if reached else 0
     yield "<h2>" + t("how_far") + '</h2><ol class="f">'
@@ -105,18 +120,16 @@ def stages(t, box, code, call_status, said):  # noqa: ANN001, ANN201
         one = reached.get(number)
         done = number <= highest and (number < 5 or one is not None)
         yield ('<li class="d"><b>✓</b> ' if done else "<li><b>○</b> ") + t("stage_" + str(number))
-        if one and one.get("station") and number in (3, 5):
-            yield " – <bdi>" + escape(one["station"]) + "</bdi>"
-        when = one["time_s"] if one else 0
         yield "<small>"
+        if one and one.get("station") and number in (3, 5):
+            yield "<bdi>" + escape(one["station"]) + "</bdi> "
+        when = one["time_s"] if one else 0
         if done:
             yield t("stage_at", local_time(when)) if when else t("stage_done")
         else:
             yield t("stage_open")
         yield "</small></li>"
     yield "</ol>"
-    if call_status["answer"]:
-        yield '<div class="a"><h2>' + t("answer") + '</h2><p dir="auto">' + escape(call_status["answer"]) + "</p></div>"
     if call_status["cancelled"]:
         yield '<p class="s">' + t("cancelled") + "</p>"
     for piece in action(t, "status", code, "", "again"):
