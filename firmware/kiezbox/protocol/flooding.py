@@ -5,21 +5,25 @@
    relays nothing. The copy differs in hop limit, next_hop (asks everybody) and relay_node, and in nothing else,
    readable or not.
 2. It waits the longer the better it was heard, so that the farthest goes first; ROUTER goes before all others.
-3. Heard again while it waits: a copy with more hops left takes its place; else CLIENT gives up, unless it was asked by
-   name; ROUTER stays; ROUTER_LATE goes behind everybody. A copy whose content differs is somebody's trick and changes
-   nothing.
+3. Heard again from a relay while it waits: a copy with more hops left takes its place; else CLIENT gives up, unless it
+   was asked by name; ROUTER stays; ROUTER_LATE goes behind everybody.
 4. Heard again later: the originator repeating itself (hop limit as at the start) is relayed again; so is a packet that
    was for another to relay, once the same sender asks everybody.
-5. Who overhears the answer to a private packet need not relay that packet any more.
-6. How important a packet is, is what it claims (relay_rank.py); what one origin gains by that is capped.
+5. Anybody can change a frame and send it on under its id before the true copy comes. So a copy with another content is
+   no duplicate: it is a packet of its own if a key of ours opens it and it is of a kind that no honest relay alters;
+   else it is ignored.
+6. Who overhears the answer to a private packet need not relay that packet any more.
+7. How important a packet is, is what it claims (relay_rank.py); what one origin gains by that is capped.
 
 Facts: Meshtastic firmware 2.7 (FloodingRouter, NextHopRouter). Not here: whether a key fits, what is for us, when the
 band is free. Called by mesh.py.
 """
 
+import hashlib
+
 from kiezbox.protocol import priority
 from kiezbox.protocol.frame import HEADER_LENGTH, HOP_LIMIT_MASK, HOP_START_SHIFT, last_byte
-from kiezbox.protocol.history import History
+from kiezbox.protocol.history import DIGEST_LENGTH, History
 from kiezbox.protocol.relay_rank import OriginCap, relay_rank
 from kiezbox.protocol.transmit_queue import Waiting
 
@@ -38,9 +42,19 @@ _EVERYBODY = b"\xff\xff\xff\xff"
 
 
 class Flooding:
-    """`history` knows every packet that was judged. Frames are whole and without fault (frame.py)."""
+    """Frames are whole and without fault (frame.py)."""
 
-    __slots__ = ("_contention", "_count", "_last_byte", "_origin_cap", "_own_number", "_queue", "history", "role")
+    __slots__ = (
+        "_contention",
+        "_count",
+        "_history",
+        "_last_byte",
+        "_origin_cap",
+        "_own_number",
+        "_queue",
+        "_secret",
+        "role",
+    )
 
     def __init__(
         self,
@@ -50,15 +64,18 @@ class Flooding:
         queue: "TransmitQueue",
         limit_ms: int,
         count: "Callable[[str], None]",
+        entropy: bytes,
     ) -> None:
-        """limit_ms: airtime that the node has in an hour; count: told the reason of each decision that is no relay.
+        """limit_ms: airtime that the node has in an hour; count: told the reason of each decision that is no relay;
+        entropy: keys the digests of contents.
 
         Raises ValueError for an unknown role.
         """
         if role not in ROLES:
             raise ValueError("role is one of " + ", ".join(ROLES))
         self.role = role
-        self.history = History()
+        self._history = History()
+        self._secret = hashlib.sha256(b"content\0" + entropy).digest()[:16]
         self._own_number = node_num.to_bytes(4, "little")
         self._last_byte = last_byte(node_num)
         self._contention = contention
@@ -66,13 +83,21 @@ class Flooding:
         self._origin_cap = OriginCap(limit_ms)
         self._count = count
 
-    def remember(self, frame: bytes) -> None:
+    def digest(self, frame: bytes) -> bytes:
+        """Two bytes that stand for the content; nobody else can tell which contents have the same."""
+        return hashlib.sha256(self._secret + frame[HEADER_LENGTH:]).digest()[:DIGEST_LENGTH]
+
+    def place(self, frame: bytes, digest: bytes) -> int:
+        """Where this packet stands in the history, or UNKNOWN, or OTHER_CONTENT."""
+        return self._history.find(frame[4:12], digest)
+
+    def remember(self, frame: bytes, digest: bytes) -> None:
         """This packet is judged now, for the first time."""
         flags = frame[12]
         if flags >> HOP_START_SHIFT:
-            self.history.add(frame[4:12], flags & HOP_LIMIT_MASK, frame[14], frame[15])
+            self._history.add(frame[4:12], digest, flags & HOP_LIMIT_MASK, frame[14], frame[15])
         else:
-            self.history.add(frame[4:12], flags & HOP_LIMIT_MASK)
+            self._history.add(frame[4:12], digest, flags & HOP_LIMIT_MASK)
 
     def relay(self, frame: bytes, data: "Data | None", airtime_us: int, snr_db: int, now_ms: int) -> "Waiting | None":
         """The copy to put in the queue, None if none. data: what is inside, None if no key of ours fits."""
@@ -99,25 +124,17 @@ class Flooding:
         True if it is to be relayed once more, by `relay`.
         """
         flags = frame[12]
-        hop_limit = flags & HOP_LIMIT_MASK
-        hop_start = flags >> HOP_START_SHIFT
-        key = frame[4:12]
-        history = self.history
-        waiting = self._queue.find(key)
-        if waiting is None and on_air is not None and on_air.key == key:
-            waiting = on_air
+        history = self._history
+        waiting = self._waiting(frame, on_air)
         if waiting is not None:
-            if waiting.frame[HEADER_LENGTH:] != frame[HEADER_LENGTH:]:
-                self._count("conflicting_copy")
-                return False
-            self._relayed_by_another(waiting, place, frame, snr_db, now_ms, waiting is on_air)
+            self._heard_while_waiting(waiting, place, frame, snr_db, now_ms, waiting is on_air)
             again = False
-        elif hop_start and hop_limit == hop_start:
+        elif _is_from_originator(flags):
             again = True
         elif (
             history.next_hop(place) not in (0, self._last_byte)
             and not history.relayed(place)
-            and hop_start
+            and flags >> HOP_START_SHIFT
             and frame[14] == 0
             and frame[15] == history.relay_node(place)
         ):
@@ -125,18 +142,31 @@ class Flooding:
             again = True
         else:
             again = False
-        history.raise_hop_limit(place, hop_limit)
+        history.raise_hop_limit(place, flags & HOP_LIMIT_MASK)
         return again
 
-    def _relayed_by_another(
+    def _waiting(self, frame: bytes, on_air: "Waiting | None") -> "Waiting | None":
+        """Our copy of just this content."""
+        key = frame[4:12]
+        for item in self._queue.items:
+            if item.key == key and item.frame[HEADER_LENGTH:] == frame[HEADER_LENGTH:]:
+                return item
+        if on_air is not None and on_air.key == key and on_air.frame[HEADER_LENGTH:] == frame[HEADER_LENGTH:]:
+            return on_air
+        return None
+
+    def _heard_while_waiting(
         self, waiting: Waiting, place: int, frame: bytes, snr_db: int, now_ms: int, is_on_air: bool
     ) -> None:
-        if not is_on_air and frame[12] & HOP_LIMIT_MASK > self.history.hop_limit(place):
+        if not is_on_air and frame[12] & HOP_LIMIT_MASK > self._history.hop_limit(place):
             waiting.frame = self._copy(frame)
             waiting.snr_db = snr_db
             waiting.due_ms = now_ms + self._contention.relay_delay_ms(snr_db, self.role == "ROUTER")
             self._count("better_copy")
-        elif self.role == "CLIENT" and self.history.next_hop(place) != self._last_byte:
+        elif _is_from_originator(frame[12]):
+            # The originator repeats itself: nobody has relayed it yet.
+            pass
+        elif self.role == "CLIENT" and self._history.next_hop(place) != self._last_byte:
             if is_on_air:
                 waiting.given_up = True
             else:
@@ -156,10 +186,15 @@ class Flooding:
 
     def sent(self, item: Waiting, now_ms: int) -> None:
         """A relayed frame has been on the air."""
-        self.history.note_relayed(item.key)
+        self._history.note_relayed(item.key, self.digest(item.frame))
         if item.rank == priority.RELAYED_EMERGENCY:
             self._origin_cap.spend(item.key[:4], item.airtime_us, now_ms)
 
     def _copy(self, frame: bytes) -> bytes:
         flags = frame[12]
         return frame[:12] + bytes((flags - 1, frame[13], 0, self._last_byte)) + frame[HEADER_LENGTH:]
+
+
+def _is_from_originator(flags: int) -> bool:
+    """Whether this copy comes from who made the packet; unknown, and so false, before firmware 2.3."""
+    return flags >> HOP_START_SHIFT != 0 and flags >> HOP_START_SHIFT == flags & HOP_LIMIT_MASK

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which packets were heard: a ring of (from, id), the oldest forgotten first.
+"""Which packets were heard: a ring of (from, id) and content, the oldest forgotten first.
 
-One byte string and one search in it: no allocation per packet and 11 bytes per entry, where a dict of tuples takes 25
-kB for the same. Not here: what a duplicate means (flooding.py).
+Content counts, because anybody can change a frame's and send it on under the same id before the true copy arrives; two
+bytes of a keyed digest stand for it. Byte strings and one search in them: no allocation per packet and 13 bytes per
+entry, where a dict of tuples takes 25 kB for the same. Not here: what a duplicate means (flooding.py).
 """
 
 KEY_LENGTH = 8
+DIGEST_LENGTH = 2
 SIZE_DEFAULT = 200
+
+UNKNOWN = -1
+OTHER_CONTENT = -2
 
 _HOP_LIMIT_MASK = 0x07
 _RELAYED = 0x80
@@ -16,7 +21,7 @@ class History:
     """Keys are bytes 4 to 11 of a frame: from and packet id, as they are on the air. A place is 0 .. size - 1, and
     means the same packet until `size` others were added."""
 
-    __slots__ = ("_flags", "_keys", "_next", "_next_hops", "_relay_nodes", "size")
+    __slots__ = ("_digests", "_flags", "_keys", "_next", "_next_hops", "_relay_nodes", "size")
 
     def __init__(self, size: int = SIZE_DEFAULT) -> None:
         """size: entries; the firmware keeps max(2 * MAX_NUM_NODES, 100)."""
@@ -25,25 +30,32 @@ class History:
         self.size = size
         # No key is all zeros: a packet without sender or id is never remembered.
         self._keys = bytearray(size * KEY_LENGTH)
+        self._digests = bytearray(size * DIGEST_LENGTH)
         self._flags = bytearray(size)
         self._next_hops = bytearray(size)
         self._relay_nodes = bytearray(size)
         self._next = 0
 
-    def find(self, key: bytes) -> int:
-        """Where `key` (8 bytes, not all zero) stands, -1 if it was not heard or is forgotten."""
+    def find(self, key: bytes, digest: bytes) -> int:
+        """Where the packet stands; UNKNOWN if it was not heard or is forgotten, OTHER_CONTENT if only others of that
+        key were heard. key: 8 bytes, not all zero; digest: 2 bytes.
+        """
+        missing = UNKNOWN
         found = self._keys.find(key)
         while found >= 0:
             if found % KEY_LENGTH == 0:
-                return found // KEY_LENGTH
+                place = found // KEY_LENGTH
+                if self._digests[place * DIGEST_LENGTH : place * DIGEST_LENGTH + DIGEST_LENGTH] == digest:
+                    return place
+                missing = OTHER_CONTENT
             found = self._keys.find(key, found + 1)
-        return -1
+        return missing
 
-    def add(self, key: bytes, hop_limit: int, next_hop: int = 0, relay_node: int = 0) -> int:
+    def add(self, key: bytes, digest: bytes, hop_limit: int, next_hop: int = 0, relay_node: int = 0) -> int:
         """Remember a packet that `find` did not know; returns its place."""
         place = self._next
-        start = place * KEY_LENGTH
-        self._keys[start : start + KEY_LENGTH] = key
+        self._keys[place * KEY_LENGTH : place * KEY_LENGTH + KEY_LENGTH] = key
+        self._digests[place * DIGEST_LENGTH : place * DIGEST_LENGTH + DIGEST_LENGTH] = digest
         self._flags[place] = hop_limit
         self._next_hops[place] = next_hop
         self._relay_nodes[place] = relay_node
@@ -72,9 +84,9 @@ class History:
         """Whether this node has put it on the air."""
         return bool(self._flags[place] & _RELAYED)
 
-    def note_relayed(self, key: bytes) -> None:
+    def note_relayed(self, key: bytes, digest: bytes) -> None:
         """This node has put it on the air. A packet that is forgotten by now changes nothing."""
-        place = self.find(key)
+        place = self.find(key, digest)
         if place >= 0:
             self._flags[place] |= _RELAYED
 

@@ -3,8 +3,8 @@
 
 1. A frame with a fault is counted by its reason and changes nothing. So is one that came over the internet (via_mqtt):
    with a duty cycle of 10 % the band is not for those.
-2. A packet is judged once: (from, id) is remembered. If one of our keys opens it, it is handed up; which packets of
-   others are passed on, and when, is flooding.py.
+2. A packet is judged once: (from, id) and content are remembered. If one of our keys opens it, it is handed up; which
+   packets of others are passed on, and when, is flooding.py.
 3. What our keys cannot open is handed up as it is and passed on as it came, byte for byte.
 4. A packet to us with want_ack is answered, again if it is repeated (reliability.py says how). Answers rank as
    strangers' traffic, because anybody may ask for them.
@@ -42,11 +42,14 @@ from kiezbox.protocol.frame import (
     fault,
     last_byte,
 )
+from kiezbox.protocol.history import OTHER_CONTENT
 from kiezbox.protocol.neighbours import Neighbours
 from kiezbox.protocol.packet import (
     ERROR_MAX_RETRANSMIT,
     ERROR_NONE,
+    PRIVATE_APP,
     ROUTING_APP,
+    TEXT_MESSAGE_APP,
     Data,
     decode_data,
     decode_routing,
@@ -68,6 +71,10 @@ if TYPE_CHECKING:
 
     from kiezbox.protocol.airtime import Preset
     from kiezbox.protocol.channel import Channel
+
+UNALTERED_PORTNUMS = (TEXT_MESSAGE_APP, PRIVATE_APP)
+"""What relays send on as it came. Of others, firmware may alter the content (it adds to NodeInfo), so for those the
+first copy stands for all."""
 
 _NO_ID = bytes(4)
 
@@ -120,7 +127,9 @@ class MeshNode:
             self.ledger, self.contention, role == "ROUTER", self._count, self._reliability.dropped
         )
         self.queue = self._transmitter.queue
-        self._flooding = Flooding(node_num, role, self.contention, self.queue, self.ledger.limit_ms, self._count)
+        self._flooding = Flooding(
+            node_num, role, self.contention, self.queue, self.ledger.limit_ms, self._count, entropy
+        )
         self._ids = PacketIds(packet_id_key if saved is not None else entropy, saved)
 
     # Receiving
@@ -144,13 +153,17 @@ class MeshNode:
         flags = frame[12]
         if flags >> HOP_START_SHIFT and flags >> HOP_START_SHIFT == flags & HOP_LIMIT_MASK:
             self.neighbours.heard(int.from_bytes(frame[4:8], "little"), rssi_dbm, snr_db, now_ms)
-        place = self._flooding.history.find(frame[4:12])
+        digest = self._flooding.digest(frame)
+        place = self._flooding.place(frame, digest)
         if place >= 0:
             self._heard_again(place, frame, airtime_us, snr_db, now_ms)
             return []
-        if frame[8:12] != _NO_ID:
-            self._flooding.remember(frame)
         index, data = self._opened(frame)
+        if place == OTHER_CONTENT and (data is None or data.portnum not in UNALTERED_PORTNUMS):
+            self._count("conflicting_copy")
+            return []
+        if frame[8:12] != _NO_ID:
+            self._flooding.remember(frame, digest)
         header = decode_header(frame)
         if data is None:
             events: list[Any] = [UndecryptablePacket(header, frame[HEADER_LENGTH:], rssi_dbm, snr_db)]
