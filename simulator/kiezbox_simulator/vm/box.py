@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One simulated box in real time: mounts its flash, builds ports that need no hardware, and runs the firmware's own main.py.
+"""One simulated box in real time: mounts its flash, builds ports that need no hardware, and runs the firmware's own
+main.py.
 
 `micropython -X heapsize=128k box.py CONFIG.json`. Prints `READY http=PORT` and log lines. Runs on MicroPython.
 """

@@ -20,6 +20,7 @@ class EtherRadio:
         self._answered = asyncio.Event()
         self._answer = None
         self._writer = None
+        self._reading = None
         self.lost = 0
 
     async def transmit(self, frame):
@@ -53,7 +54,7 @@ class EtherRadio:
             raise OSError("the ether refused this box")
         if self._writer is None:
             self._writer = writer
-            asyncio.create_task(self._read(reader))
+            self._reading = asyncio.create_task(self._read(reader))
         else:
             writer.close()
 
