@@ -380,7 +380,11 @@ class Simulation:
     def _stored(self, received: Received, now_us: int) -> None:
         self.trace.add("stored", f"{received.node_num:08x}", f"{received.kind} {received.counter}")
         if received.kind == "reading":
-            self.readings_delivered += len(received.message.get("samples") or ())
+            # A frame of readings that was sent again has another counter and the same sequence.
+            reading = (received.node_num, received.message.get("sequence") or 0)
+            if reading not in self._readings_seen:
+                self._readings_seen.add(reading)
+                self.readings_delivered += len(received.message.get("samples") or ())
         elif received.kind in ("emergency", "exercise"):
             key = (received.node_num, received.message.get("code") or "")
             self._stored_codes.setdefault(key, now_us)
