@@ -13,8 +13,7 @@ from pathlib import Path
 
 HEAP_KIB = 192
 """For a whole box with its portal. Objects on the 64-bit VM are about twice as large as on the 32-bit board, so this
-stands
-for about 96 KiB there; the aim of 128 KiB here is not reached yet."""
+stands for about 96 KiB there; the aim of 128 KiB here is not reached yet."""
 
 _START = """\
 import sys, uctypes, vfs
