@@ -319,3 +319,35 @@ def test_revoked_district_key_stays_revoked_over_a_reboot() -> None:
     for endpoint in (box, again):
         assert endpoint.receive(broadcast, 0) == []
         assert endpoint.counters == {"unknown_key": 1}
+
+
+def test_a_stored_reading_keeps_its_number_when_it_comes_under_another() -> None:
+    box, gateway = pair()
+    reading = {"sequence": 7, "samples": [{"battery_mv": 3900}]}
+    first = box.send("reading", reading, 0)
+    gateway.receive(NODE, flush(box, 0)[0], 0)
+    again = box.send("reading", reading, 0)
+    assert gateway.receive(NODE, flush(box, 0)[0], 0).counter == again, "not stored yet: nothing is known of it"
+    gateway.acknowledge(NODE, first, 2, 0)
+    box.send("reading", reading, 0)
+    assert gateway.receive(NODE, flush(box, 0)[0], 0) == Received(NODE, first, "reading", reading, True)
+    restarted = GatewayEndpoint(b"gateway")
+    restarted.add_box(NODE, ROOT, 3, readings=[7])
+    box.send("reading", reading, 0)
+    assert restarted.receive(NODE, flush(box, 0)[0], 0) == Rejected("reading_held")
+    assert len(flush(restarted, 300_000)) == 1, "and the box is told"
+
+
+def test_results_that_find_no_room_are_counted_and_asked_for_again() -> None:
+    box, gateway = pair()
+    for _ in range(16):
+        box.send("emergency", CALL, 0)
+    job = gateway.reply(NODE, {"code": "AAAABBBB"}, 0)
+    assert len(box.receive(flush(gateway, 0)[0], 0)) == 1
+    flush(box, 2000)
+    assert box.counters["result_not_sent"] == 1
+    for message in list(box.custody.messages):
+        box.cancel(message.counter)
+    assert box.receive(flush(gateway, 40_000)[0], 40_000) == []
+    gateway.receive(NODE, flush(box, 80_000)[0], 80_000)
+    assert gateway.job_states(job) == {NODE: "confirmed"}

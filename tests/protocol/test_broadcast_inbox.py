@@ -5,6 +5,7 @@ import json
 
 from kiezbox.protocol import events
 from kiezbox.protocol.box_endpoint import BoxEndpoint
+from kiezbox.protocol.gateway_endpoint import GatewayEndpoint
 
 NODE = 0x4B420017
 
@@ -128,3 +129,17 @@ def test_unknown_and_distrusted_keys() -> None:
     endpoint = box({})
     endpoint._inbox.distrust(1)
     assert endpoint.receive(payload, 0) == []
+
+
+def test_the_same_mode_under_a_new_counter_is_in_force_and_not_commanded_again() -> None:
+    _, [payload], _ = broadcasts()["mode"]
+    endpoint = box({"mode_epoch": 8, "counter_reserved": 10})
+    for action in endpoint.poll(0):
+        endpoint.persisted(action.name, action.value)
+    assert endpoint.receive(payload, 0) == []
+    gateway = GatewayEndpoint(b"gateway")
+    gateway.add_box(NODE, bytes(32))
+    [payload] = [action.payload for action in endpoint.poll(40_000) if isinstance(action, events.Send)]
+    result = gateway.receive(NODE, payload, 40_000).message
+    assert result["result"] == 1
+    assert result["mode_epoch"] == 8

@@ -16,9 +16,10 @@ Not here: the mesh (box_node.py joins both), flash, what a mode does. Signed bro
 from kiezbox.protocol import envelope, events, messages, priority, receipt
 from kiezbox.protocol.box_keys import ROOT_KEY_LENGTH, BoxKeys
 from kiezbox.protocol.broadcast_inbox import BroadcastInbox
+from kiezbox.protocol.command_results import CommandResults
 from kiezbox.protocol.constant import const
 from kiezbox.protocol.counter import CounterExhausted, ReservedCounter
-from kiezbox.protocol.custody import Custody, Outgoing
+from kiezbox.protocol.custody import Custody, CustodyFull, Outgoing
 from kiezbox.protocol.envelope import Envelope, EnvelopeError
 from kiezbox.protocol.fragment import Assembler, split
 from kiezbox.protocol.messages import MessageError
@@ -45,7 +46,6 @@ _RESULT_SPREAD_MS = const(30_000)
 _INCOMPLETE_PAUSE_MS = const(8_000)
 """Wait this long for the other fragments of a command before asking for them."""
 
-_RESULTS_KEPT = const(8)
 _WINDOW = const(64)
 _BACKWARDS_MAX_S = const(60)
 """A time of equal quality may set the clock back by this much at most."""
@@ -91,7 +91,7 @@ class BoxEndpoint:
         self._assembler = Assembler(2, messages.BODY_LENGTH_MAX + 256, 600_000)
         self._inbox = BroadcastInbox(district_public_keys, saved)
         self._persist: list[events.Persist] = []
-        self._results: list[list[Any]] = []
+        self._results = CommandResults()
         self._mode_epoch: int = saved.get("mode_epoch") or 0
         self._wall_s = 0
         self._wall_quality = 0
@@ -136,13 +136,8 @@ class BoxEndpoint:
 
     def conclude(self, counter: int, result: int, detail: str, now_ms: int) -> None:
         """Tell the gateway what became of its command `counter`: 1 applied, 2 refused (detail: the key at fault)."""
-        for entry in self._results:
-            if entry[0] == counter:
-                entry[2] = result
-                entry[3] = detail
-                entry[5] = now_ms
-                return
-        self.counters["result_forgotten"] = self.counters.get("result_forgotten", 0) + 1
+        if not self._results.conclude(counter, result, detail, now_ms):
+            self._count("result_forgotten")
 
     def set_clock(self, time_s: int, quality: int, now_ms: int) -> None:
         """What the box's clock says now and how good that is (0 none, 1 fair, 2 good); beacons are judged against
@@ -200,7 +195,7 @@ class BoxEndpoint:
             raise EnvelopeError("fragment_mismatch")
         if body is None:
             held = self._assembler.held(counter)
-            self._note_result(counter, received.kind, _INCOMPLETE, now_ms + _INCOMPLETE_PAUSE_MS, held)
+            self._results.note(counter, now_ms + _INCOMPLETE_PAUSE_MS, received.kind, _INCOMPLETE, "", held)
             return []
         body = envelope.seal(keys, self.node_num, received.kind, counter, body)
         message = messages.decode(received.kind, body)
@@ -238,7 +233,7 @@ class BoxEndpoint:
             return [events.BulletinReceived(message)]
         if kind == envelope.MANIFEST:
             return [events.ManifestReceived(message)]
-        self._note_result(counter, kind, _RECEIVED, due_ms, 0)
+        self._results.note(counter, due_ms, kind, _RECEIVED)
         if kind == envelope.CONFIGURATION:
             for name in ("root_key", "key_id", "public_key", "revoked_key_id"):
                 message.pop(name, None)  # Keys are for one box at a time, sealed.
@@ -264,8 +259,7 @@ class BoxEndpoint:
         revoked = message.pop("revoked_key_id", None)
         for name, key, complete in (("root_key", root_key, True), ("public_key", public_key, key_id)):
             if key is not None and (len(key) != ROOT_KEY_LENGTH or not complete):
-                self._note_result(counter, envelope.CONFIGURATION, _REFUSED, now_ms, 0)
-                self._results[-1][3] = name
+                self._results.note(counter, now_ms, envelope.CONFIGURATION, _REFUSED, name)
                 return []
         if root_key:
             self._persist.append(events.Persist("root_key", root_key.hex()))
@@ -273,7 +267,7 @@ class BoxEndpoint:
             self._persist.append(self._inbox.trust(key_id, public_key))
         if revoked:
             self._persist.append(self._inbox.distrust(revoked))
-        self._note_result(counter, envelope.CONFIGURATION, _RECEIVED if message else _APPLIED, now_ms, 0)
+        self._results.note(counter, now_ms, envelope.CONFIGURATION, _RECEIVED if message else _APPLIED)
         return [events.ConfigurationReceived(message, counter)] if message else []
 
     def _act_on_mode(self, message: "Message", counter: int, due_ms: int, now_ms: int) -> "list[Any]":
@@ -283,16 +277,20 @@ class BoxEndpoint:
         ):
             return []
         epoch = message.get("epoch") or 0
+        if epoch and epoch == self._mode_epoch:
+            # The same command under a new counter, because the gateway did not hear the result: it is in force.
+            self._results.note(counter, due_ms, envelope.MODE, _APPLIED)
+            return []
         expires_s = message.get("expires_s") or 0
         if epoch <= self._mode_epoch:
-            self._note_result(counter, envelope.MODE, _SUPERSEDED, due_ms, 0)
+            self._results.note(counter, due_ms, envelope.MODE, _SUPERSEDED)
             return []
         if expires_s and self._wall_quality and self._now_s(now_ms) >= expires_s:
-            self._note_result(counter, envelope.MODE, _EXPIRED, due_ms, 0)
+            self._results.note(counter, due_ms, envelope.MODE, _EXPIRED)
             return []
         self._mode_epoch = epoch
         self._persist.append(events.Persist("mode_epoch", epoch))
-        self._note_result(counter, envelope.MODE, _APPLIED, due_ms, 0)
+        self._results.note(counter, due_ms, envelope.MODE, _APPLIED)
         return [events.ModeCommanded(message)]
 
     def _is_better(self, message: "Message", now_ms: int) -> bool:
@@ -310,35 +308,16 @@ class BoxEndpoint:
             if message.kind == envelope.QUERY:
                 self.custody.settle(message.counter)
 
-    # Results: [counter, kind, result, detail, fragments held, due_ms or None once sent]
-
-    def _note_result(self, counter: int, kind: int, result: int, due_ms: int, held: int) -> None:
-        for entry in self._results:
-            if entry[0] == counter:
-                entry[2:] = [result, "", held, due_ms]
-                return
-        if len(self._results) >= _RESULTS_KEPT:
-            del self._results[0]
-        self._results.append([counter, kind, result, "", held, due_ms])
-
     def _answer_again(self, counter: int, now_ms: int) -> None:
-        for entry in self._results:
-            if entry[0] == counter and entry[5] is None:
-                entry[5] = now_ms + self._random.below(_RESULT_SPREAD_MS)
+        self._results.repeat(counter, now_ms + self._random.below(_RESULT_SPREAD_MS))
 
     def _send_results(self, now_ms: int) -> None:
-        for entry in self._results:
-            if entry[5] is not None and entry[5] <= now_ms:
-                entry[5] = None
-                result = {"refers_to": entry[0], "kind": entry[1], "result": entry[2], "mode_epoch": self._mode_epoch}
-                if entry[3]:
-                    result["detail"] = entry[3]
-                if entry[2] == _INCOMPLETE:
-                    result["fragments"] = entry[4]
-                try:
-                    self.send("command_result", result, now_ms)
-                except (CounterExhausted, ValueError):
-                    self._count("result_not_sent")
+        for result in self._results.take_due(now_ms):
+            result["mode_epoch"] = self._mode_epoch
+            try:
+                self.send("command_result", result, now_ms)
+            except (CounterExhausted, CustodyFull):
+                self._count("result_not_sent")
 
     # Driving
 
@@ -371,10 +350,8 @@ class BoxEndpoint:
         if self._persist:
             return now_ms
         due_ms = self.custody.next_due_ms(rank_max)
-        for entry in self._results:
-            if entry[5] is not None and (due_ms is None or entry[5] < due_ms):
-                due_ms = entry[5]
-        return due_ms
+        result_ms = self._results.next_due_ms()
+        return result_ms if due_ms is None or (result_ms is not None and result_ms < due_ms) else due_ms
 
     def persisted(self, name: str, value: object) -> None:
         """Flash holds `value` under `name`."""

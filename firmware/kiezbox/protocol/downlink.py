@@ -53,7 +53,6 @@ class Job:
         self.message = message
         self.node_num = node_num
         self.due_ms = due_ms
-        self.expires_ms: int | None = None
         self.attempt = 0
         self.attempts_max = ATTEMPTS_MAX
         self.counters: list[int] = []

@@ -69,6 +69,18 @@ class GatewayBox:
                 break
             self._floor += 1
 
+    def holds_reading(self, sequence: int) -> bool:
+        """Whether this reading is stored for good."""
+        age = self.upto - sequence
+        return age >= 0 and (sequence < self._floor or bool(self._held >> age & 1))
+
+    def counter_of_reading(self, sequence: int) -> int:
+        """Under which counter a reading was handed out, 0 if that is not remembered."""
+        for counter, (kind, other) in self.kinds.items():
+            if kind == envelope.READING and other == sequence:
+                return counter
+        return 0
+
     def readings_item(self) -> bytes:
         """What is stored, as one item of a receipt; empty if no reading is."""
         if not self.upto:

@@ -6,7 +6,7 @@ down.
 2. Handing a message out is no receipt. A receipt is made by `acknowledge`, which the owner calls after its store
    committed.
 3. A message heard again is handed out again with duplicate_hint; the owner's store decides by the message's number.
-   If its receipt was given before, it is given again.
+   If its receipt was given before, it is given again. A stored reading keeps its number even if it comes under another.
 4. Receipts for calls go out at once and take everything with them that is owed; readings wait to be acknowledged
    together.
 5. Downlink counters come from a reserved block: before the first Persist was confirmed nothing is sent down except
@@ -156,7 +156,12 @@ class GatewayEndpoint:
         message = messages.decode(received.kind, body)
         self._fragments_due.pop((from_node, counter), None)
         box.owed_fragments.pop(counter, None)
-        box.remember(counter, received.kind, message.get("sequence") or 0)
+        sequence = message.get("sequence") or 0
+        if received.kind == envelope.READING and box.holds_reading(sequence):
+            first = box.counter_of_reading(sequence)
+            if first != counter:
+                return self._held_reading(box, counter, first, message, now_ms)
+        box.remember(counter, received.kind, sequence)
         if key:
             del box.keys[:key]
         if counter in box.stages:
@@ -164,6 +169,15 @@ class GatewayEndpoint:
         if received.kind == envelope.COMMAND_RESULT:
             self._downlink.note_result(from_node, message, now_ms)
         return Received(from_node, counter, envelope.KIND_NAMES[received.kind], message, freshness == SEEN)
+
+    def _held_reading(self, box: GatewayBox, counter: int, first: int, message: "Message", now_ms: int) -> "Received":
+        """A reading that is stored came again under another counter: it keeps its first one, and is stored once."""
+        box.window.mark(counter)
+        if box.owed_readings_since_ms is None:
+            box.owed_readings_since_ms = now_ms
+        if not first:
+            raise EnvelopeError("reading_held")
+        return Received(box.node_num, first, "reading", message, True)
 
     # Receipts
 
