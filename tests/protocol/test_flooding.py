@@ -3,7 +3,7 @@ from kiezbox.protocol import priority
 from kiezbox.protocol.airtime import PRESETS
 from kiezbox.protocol.contention import Contention
 from kiezbox.protocol.flooding import Flooding
-from kiezbox.protocol.frame import BROADCAST, Header, encode_header
+from kiezbox.protocol.frame import BROADCAST, Header, decode_header, encode_header
 from kiezbox.protocol.history import OTHER_CONTENT
 from kiezbox.protocol.packet import Data
 from kiezbox.protocol.random_bits import RandomBits
@@ -32,17 +32,17 @@ class Bench:
         self.one = Flooding(US, role, contention, self.queue, 360_000, self.counted.append, b"secret")
 
     def first(self, raw, data=None, snr_db=SNR_DB, now_ms=0):
-        self.one.remember(raw, self.one.digest(raw))
+        self.one.remember(raw[4:12], self.one.digest(raw), decode_header(raw))
         return self.relay(raw, data, snr_db, now_ms)
 
     def relay(self, raw, data=None, snr_db=SNR_DB, now_ms=0):
-        item = self.one.relay(raw, data, AIRTIME_US, snr_db, now_ms)
+        item = self.one.relay(raw, decode_header(raw), data, AIRTIME_US, snr_db, now_ms)
         if item is not None:
             assert self.queue.add(item) is None
         return item
 
     def again(self, raw, now_ms=0, on_air=None, snr_db=SNR_DB):
-        place = self.one.place(raw, self.one.digest(raw))
+        place = self.one.place(raw[4:12], self.one.digest(raw))
         assert place >= 0
         return self.one.heard_again(place, raw, snr_db, now_ms, on_air)
 
@@ -68,7 +68,7 @@ def test_what_is_not_relayed():
         frame(packet_id=0),
         frame(next_hop=0x99),
     ):
-        assert Bench().one.relay(raw, None, AIRTIME_US, SNR_DB, 0) is None
+        assert Bench().one.relay(raw, decode_header(raw), None, AIRTIME_US, SNR_DB, 0) is None
     assert Bench("CLIENT_MUTE").first(frame()) is None
     # Before firmware 2.3 the byte of next_hop meant nothing.
     old = bytearray(frame(3, 3, next_hop=0x99))
@@ -87,7 +87,9 @@ def test_an_unknown_role_is_refused():
 def test_routers_go_before_clients():
     for role, slots in (("CLIENT", range(16, 24)), ("ROUTER_LATE", range(16, 24)), ("ROUTER", range(6))):
         bench = Bench(role)
-        due = {bench.one.relay(frame(packet_id=number), None, AIRTIME_US, SNR_DB, 0).due_ms for number in range(1, 200)}
+        raw = frame()
+        header = decode_header(raw)
+        due = {bench.one.relay(raw, header, None, AIRTIME_US, SNR_DB, 0).due_ms for _ in range(200)}
         assert sorted(due) == [slot * SLOT_MS for slot in slots], role
 
 
@@ -141,7 +143,7 @@ def test_a_copy_with_another_content_neither_cancels_nor_replaces():
     bench = Bench()
     first, second = frame(2, 5, relay_node=0x44), frame(2, 5, relay_node=0x44, body=b"evil")
     bench.first(first)
-    assert bench.one.place(second, bench.one.digest(second)) == OTHER_CONTENT
+    assert bench.one.place(second[4:12], bench.one.digest(second)) == OTHER_CONTENT
     bench.first(second)
     assert [raw[16:] for raw in bench.waiting()] == [b"body", b"evil"]
     bench.again(frame(4, 5, relay_node=0x45, body=b"evil"))
@@ -229,15 +231,15 @@ def test_one_origin_cannot_fill_the_hour_with_emergencies():
     ranks = []
     for number in range(1, 400):
         raw = frame(packet_id=number)
-        bench.one.remember(raw, bench.one.digest(raw))
-        item = bench.one.relay(raw, EMERGENCY, AIRTIME_US, SNR_DB, 0)
+        bench.one.remember(raw[4:12], bench.one.digest(raw), decode_header(raw))
+        item = bench.one.relay(raw, decode_header(raw), EMERGENCY, AIRTIME_US, SNR_DB, 0)
         ranks.append(item.rank)
         bench.one.sent(item, 0)
     # A tenth of the hour's 360 s.
     assert ranks.count(priority.RELAYED_EMERGENCY) == 360
     assert set(ranks[360:]) == {priority.STRANGER}
     assert bench.counted == ["origin_cap"] * 39
-    assert bench.one.relay(frame(source=OTHER), EMERGENCY, AIRTIME_US, SNR_DB, 0).rank == priority.RELAYED_EMERGENCY
+    assert bench.first(frame(source=OTHER), EMERGENCY).rank == priority.RELAYED_EMERGENCY
 
 
 def test_what_was_given_up_does_not_count_against_the_origin():

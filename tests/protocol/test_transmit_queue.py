@@ -4,7 +4,7 @@ from kiezbox.protocol.transmit_queue import TransmitQueue, Waiting
 
 
 def waiting(number, rank, relayed=False):
-    return Waiting(bytes(4) + number.to_bytes(8, "little") + bytes(4), rank, 0, relayed, number, 1000)
+    return Waiting(bytes(8) + number.to_bytes(4, "little") + bytes(4), rank, 0, relayed, 1000)
 
 
 def order(queue):

@@ -19,8 +19,8 @@ class Bench:
 
 
 def waiting(number, rank=priority.READING, due_ms=0, relayed=False, airtime_ms=100):
-    frame = bytes(4) + number.to_bytes(8, "little") + bytes(4)
-    return Waiting(frame, rank, due_ms, relayed, number, airtime_ms * 1_000)
+    frame = bytes(8) + number.to_bytes(4, "little") + bytes(4)
+    return Waiting(frame, rank, due_ms, relayed, airtime_ms * 1_000)
 
 
 def sent(actions):

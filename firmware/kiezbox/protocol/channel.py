@@ -66,10 +66,10 @@ class Channel:
 
     def open(self, frame: bytes) -> bytes:
         """What stands behind the header of a whole frame, decrypted. No key proves that it was this channel's."""
+        content = frame[HEADER_LENGTH:]
         if self._cipher is None:
-            return frame[HEADER_LENGTH:]
-        block = frame[8:12] + _ZEROS + frame[4:8] + _ZEROS
-        return ctr_mix(self._cipher, block, frame[HEADER_LENGTH:])
+            return content
+        return ctr_mix(self._cipher, frame[8:12] + _ZEROS + frame[4:8] + _ZEROS, content)
 
 
 def counter_block(from_node: int, packet_id: int) -> bytes:

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kiezbox.protocol.contention import Contention
+    from kiezbox.protocol.frame import Header
     from kiezbox.protocol.packet import Data
     from kiezbox.protocol.transmit_queue import TransmitQueue
 
 ROLES = ("CLIENT", "CLIENT_MUTE", "ROUTER", "ROUTER_LATE")
 
-_NO_ID = bytes(4)
 _EVERYBODY = b"\xff\xff\xff\xff"
 
 
@@ -49,8 +49,8 @@ class Flooding:
         "_count",
         "_history",
         "_last_byte",
+        "_node_num",
         "_origin_cap",
-        "_own_number",
         "_queue",
         "_secret",
         "role",
@@ -76,7 +76,7 @@ class Flooding:
         self.role = role
         self._history = History()
         self._secret = hashlib.sha256(b"content\0" + entropy).digest()[:16]
-        self._own_number = node_num.to_bytes(4, "little")
+        self._node_num = node_num
         self._last_byte = last_byte(node_num)
         self._contention = contention
         self._queue = queue
@@ -85,29 +85,28 @@ class Flooding:
 
     def digest(self, frame: bytes) -> bytes:
         """Two bytes that stand for the content; nobody else can tell which contents have the same."""
-        return hashlib.sha256(self._secret + frame[HEADER_LENGTH:]).digest()[:DIGEST_LENGTH]
+        digest = hashlib.sha256(self._secret)
+        digest.update(memoryview(frame)[HEADER_LENGTH:])
+        return digest.digest()[:DIGEST_LENGTH]
 
-    def place(self, frame: bytes, digest: bytes) -> int:
-        """Where this packet stands in the history, or UNKNOWN, or OTHER_CONTENT."""
-        return self._history.find(frame[4:12], digest)
+    def place(self, key: bytes, digest: bytes) -> int:
+        """Where this packet stands in the history, or UNKNOWN, or OTHER_CONTENT. key: bytes 4 to 11 of the frame."""
+        return self._history.find(key, digest)
 
-    def remember(self, frame: bytes, digest: bytes) -> None:
+    def remember(self, key: bytes, digest: bytes, header: "Header") -> None:
         """This packet is judged now, for the first time."""
-        flags = frame[12]
-        if flags >> HOP_START_SHIFT:
-            self._history.add(frame[4:12], digest, flags & HOP_LIMIT_MASK, frame[14], frame[15])
-        else:
-            self._history.add(frame[4:12], digest, flags & HOP_LIMIT_MASK)
+        self._history.add(key, digest, header.hop_limit, header.next_hop, header.relay_node)
 
-    def relay(self, frame: bytes, data: "Data | None", airtime_us: int, snr_db: int, now_ms: int) -> "Waiting | None":
+    def relay(
+        self, frame: bytes, header: "Header", data: "Data | None", airtime_us: int, snr_db: int, now_ms: int
+    ) -> "Waiting | None":
         """The copy to put in the queue, None if none. data: what is inside, None if no key of ours fits."""
-        flags = frame[12]
         if (
-            not flags & HOP_LIMIT_MASK
+            not header.hop_limit
             or self.role == "CLIENT_MUTE"
-            or (frame[14] and frame[14] != self._last_byte and flags >> HOP_START_SHIFT)
-            or frame[0:4] == self._own_number
-            or frame[8:12] == _NO_ID
+            or header.next_hop not in (0, self._last_byte)
+            or header.to_node == self._node_num
+            or not header.packet_id
         ):
             return None
         rank = priority.STRANGER if data is None else relay_rank(data)
@@ -115,8 +114,7 @@ class Flooding:
             rank = priority.STRANGER
             self._count("origin_cap")
         due_ms = now_ms + self._contention.relay_delay_ms(snr_db, self.role == "ROUTER")
-        packet_id = int.from_bytes(frame[8:12], "little")
-        return Waiting(self._copy(frame), rank, due_ms, True, packet_id, airtime_us, snr_db)
+        return Waiting(self._copy(frame), rank, due_ms, True, airtime_us, snr_db)
 
     def heard_again(self, place: int, frame: bytes, snr_db: int, now_ms: int, on_air: "Waiting | None") -> bool:
         """A packet that stands at `place` of the history. on_air: what the radio has at the moment.
@@ -191,8 +189,11 @@ class Flooding:
             self._origin_cap.spend(item.key[:4], item.airtime_us, now_ms)
 
     def _copy(self, frame: bytes) -> bytes:
-        flags = frame[12]
-        return frame[:12] + bytes((flags - 1, frame[13], 0, self._last_byte)) + frame[HEADER_LENGTH:]
+        copy = bytearray(frame)
+        copy[12] -= 1
+        copy[14] = 0
+        copy[15] = self._last_byte
+        return bytes(copy)
 
 
 def _is_from_originator(flags: int) -> bool:

@@ -7,6 +7,8 @@ relay node u8 (Meshtastic firmware 2.7, src/mesh/RadioInterface.h). Not here: th
 channel.py).
 """
 
+import struct
+
 BROADCAST = 0xFFFFFFFF
 HEADER_LENGTH = 16
 FRAME_LENGTH_MAX = 255
@@ -18,8 +20,6 @@ WANT_ACK = 0x08
 VIA_MQTT = 0x10
 HOP_START_SHIFT = 5
 """The flags, byte 12 of a frame."""
-
-_NOBODY = (bytes(4), b"\xff\xff\xff\xff")
 
 
 class FrameError(ValueError):
@@ -119,7 +119,7 @@ def fault(frame: bytes) -> str:
         return "frame_truncated"
     if length > FRAME_LENGTH_MAX:
         return "frame_too_long"
-    if frame[4:8] in _NOBODY:
+    if frame[4] == frame[5] == frame[6] == frame[7] and frame[4] in (0, 0xFF):
         return "from_invalid"
     return ""
 
@@ -134,10 +134,11 @@ def decode_header(frame: bytes) -> Header:
         raise FrameError(reason)
     flags = frame[12]
     hop_start = flags >> HOP_START_SHIFT
+    to_node, from_node, packet_id = struct.unpack_from("<III", frame)
     return Header(
-        int.from_bytes(frame[0:4], "little"),
-        int.from_bytes(frame[4:8], "little"),
-        int.from_bytes(frame[8:12], "little"),
+        to_node,
+        from_node,
+        packet_id,
         flags & HOP_LIMIT_MASK,
         hop_start,
         bool(flags & WANT_ACK),

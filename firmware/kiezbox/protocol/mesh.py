@@ -34,7 +34,6 @@ from kiezbox.protocol.frame import (
     HOP_LIMIT_MAX,
     HOP_START_SHIFT,
     VIA_MQTT,
-    WANT_ACK,
     FrameError,
     Header,
     decode_header,
@@ -75,8 +74,6 @@ if TYPE_CHECKING:
 UNALTERED_PORTNUMS = (TEXT_MESSAGE_APP, PRIVATE_APP)
 """What relays send on as it came. Of others, firmware may alter the content (it adds to NodeInfo), so for those the
 first copy stands for all."""
-
-_NO_ID = bytes(4)
 
 PacketReceived = namedtuple("PacketReceived", ("header", "data", "channel_index", "rssi_dbm", "snr_db"))  # noqa: PYI024
 """A packet that one of our channel keys opened, once. Whoever holds the key may have made it."""
@@ -147,14 +144,16 @@ class MeshNode:
         if reason:
             self._count(reason)
             return []
-        if frame[4:8] == self._own_number:
+        # Most frames differ in the first byte compared, and a slice is memory.
+        if frame[4] == self._own_number[0] and frame[4:8] == self._own_number:
             return self._own_heard(frame)
         snr_db = int(snr_db)
         flags = frame[12]
         if flags >> HOP_START_SHIFT and flags >> HOP_START_SHIFT == flags & HOP_LIMIT_MASK:
             self.neighbours.heard(int.from_bytes(frame[4:8], "little"), rssi_dbm, snr_db, now_ms)
+        key = frame[4:12]
         digest = self._flooding.digest(frame)
-        place = self._flooding.place(frame, digest)
+        place = self._flooding.place(key, digest)
         if place >= 0:
             self._heard_again(place, frame, airtime_us, snr_db, now_ms)
             return []
@@ -162,20 +161,20 @@ class MeshNode:
         if place == OTHER_CONTENT and (data is None or data.portnum not in UNALTERED_PORTNUMS):
             self._count("conflicting_copy")
             return []
-        if frame[8:12] != _NO_ID:
-            self._flooding.remember(frame, digest)
         header = decode_header(frame)
+        if header.packet_id:
+            self._flooding.remember(key, digest, header)
         if data is None:
             events: list[Any] = [UndecryptablePacket(header, frame[HEADER_LENGTH:], rssi_dbm, snr_db)]
             self._count("undecryptable" if index < 0 else "wrong_key")
         else:
             events = [PacketReceived(header, data, index, rssi_dbm, snr_db)]
-        if frame[0:4] == self._own_number:
+        if header.to_node == self.node_num:
             self._to_us(header, data, index, events, now_ms)
         else:
             if data is not None and (data.request_id or data.reply_id):
                 self._flooding.overheard_answer(frame, data.request_id or data.reply_id)
-            self._relay(frame, data, airtime_us, snr_db, now_ms)
+            self._relay(frame, header, data, airtime_us, snr_db, now_ms)
         return events
 
     def _own_heard(self, frame: bytes) -> "list[Any]":
@@ -203,13 +202,16 @@ class MeshNode:
         if not self._flooding.heard_again(place, frame, snr_db, now_ms, self._transmitter.on_air):
             return
         index, data = self._opened(frame)
-        if frame[0:4] != self._own_number:
-            self._relay(frame, data, airtime_us, snr_db, now_ms)
-        elif frame[12] & WANT_ACK and data is not None:
-            self._answer(decode_header(frame), ERROR_NONE, index, 0, now_ms)
+        header = decode_header(frame)
+        if header.to_node != self.node_num:
+            self._relay(frame, header, data, airtime_us, snr_db, now_ms)
+        elif header.want_ack and data is not None:
+            self._answer(header, ERROR_NONE, index, 0, now_ms)
 
-    def _relay(self, frame: bytes, data: "Data | None", airtime_us: int, snr_db: int, now_ms: int) -> None:
-        item = self._flooding.relay(frame, data, airtime_us, snr_db, now_ms)
+    def _relay(
+        self, frame: bytes, header: Header, data: "Data | None", airtime_us: int, snr_db: int, now_ms: int
+    ) -> None:
+        item = self._flooding.relay(frame, header, data, airtime_us, snr_db, now_ms)
         if item is not None:
             self._transmitter.add(item)
 
@@ -278,7 +280,7 @@ class MeshNode:
         airtime_us = time_on_air_us(self.preset, len(frame))
         if want_ack and not self._reliability.watch(packet_id, frame, rank, airtime_us):
             self._count("not_watched")
-        self._enqueue_own(frame, rank, packet_id, airtime_us, now_ms)
+        self._enqueue_own(frame, rank, airtime_us, now_ms)
         return packet_id
 
     def poll(self, now_ms: int) -> "list[Any]":
@@ -288,7 +290,7 @@ class MeshNode:
             if again.exhausted:
                 actions.append(Acknowledged(again.packet_id, self.node_num, ERROR_MAX_RETRANSMIT))
             else:
-                self._enqueue_own(again.frame, again.rank, again.packet_id, again.airtime_us, now_ms)
+                self._enqueue_own(again.frame, again.rank, again.airtime_us, now_ms)
         wanted = self._ids.wanted()
         if wanted:
             actions.append(Persist(PACKET_NAME, wanted))
@@ -326,9 +328,9 @@ class MeshNode:
         elif name == DUTY_NAME:
             self._transmitter.persisted(value)
 
-    def _enqueue_own(self, frame: bytes, rank: int, packet_id: int, airtime_us: int, now_ms: int) -> None:
+    def _enqueue_own(self, frame: bytes, rank: int, airtime_us: int, now_ms: int) -> None:
         due_ms = now_ms + self.contention.own_delay_ms(now_ms)
-        self._transmitter.add(Waiting(frame, rank, due_ms, False, packet_id, airtime_us))
+        self._transmitter.add(Waiting(frame, rank, due_ms, False, airtime_us))
 
     def _count(self, reason: str) -> None:
         self.counters[reason] = self.counters.get(reason, 0) + 1

@@ -16,21 +16,23 @@ class Waiting:
     snr_db: how well a relayed one was heard, late: its first moment went to somebody else, given_up: it is with the
     radio, and need not be tried again if the channel is busy."""
 
-    __slots__ = ("airtime_us", "due_ms", "frame", "given_up", "key", "late", "packet_id", "rank", "relayed", "snr_db")
+    __slots__ = ("airtime_us", "due_ms", "frame", "given_up", "key", "late", "rank", "relayed", "snr_db")
 
-    def __init__(
-        self, frame: bytes, rank: int, due_ms: int, relayed: bool, packet_id: int, airtime_us: int, snr_db: int = 0
-    ) -> None:
+    def __init__(self, frame: bytes, rank: int, due_ms: int, relayed: bool, airtime_us: int, snr_db: int = 0) -> None:
         self.frame = frame
         self.rank = rank
         self.due_ms = due_ms
         self.relayed = relayed
-        self.packet_id = packet_id
         self.airtime_us = airtime_us
         self.snr_db = snr_db
         self.key = frame[4:12]
         self.late = False
         self.given_up = False
+
+    @property
+    def packet_id(self) -> int:
+        """u32. Not kept as a number, which takes memory of its own on the board."""
+        return int.from_bytes(self.key[4:], "little")
 
     def before(self, other: "Waiting") -> bool:
         """Whether this one goes first."""
