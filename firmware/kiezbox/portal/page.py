@@ -2,7 +2,9 @@
 """The pages, as generators of short pieces of HTML: nothing larger than a sentence is in memory.
 
 1. No script, no image, nothing from elsewhere; every page works without its style sheet.
-2. Whatever a person or a notice says passes `escape`.
+2. A page is a row of templates. In one, {key} is a text of the language, {0} a value (escaped, whoever it comes from),
+   {$0} the text whose key is a value, {.} the language in an address. Few long strings stay in flash; many short ones
+   would fill the heap.
 3. `t` is a language.Texts; keys are asked in about the order of its file.
 
 Not here: which page for which request (routes.py). Called by routes.py.
@@ -13,183 +15,20 @@ from kiezbox.portal.language import FOLDER, NAMES, local_time, tag
 FIELDS = ("text", "place", "people", "name", "contact")
 """Of the form of a call, as on the page; besides them it has `category`, 1 to 6."""
 
-LENGTHS_MAX = {"text": 240, "place": 60, "people": 4, "name": 60, "contact": 60}
-"""What a browser lets a person type, in UTF-16 units."""
+_INPUTS = (
+    '<textarea rows="2" maxlength="240"',
+    '<input autocomplete="street-address" maxlength="60"',
+    '<input inputmode="numeric" autocomplete="off" maxlength="4"',
+    '<input autocomplete="name" maxlength="60"',
+    '<input autocomplete="tel" maxlength="60"',
+)
+"""For FIELDS; a browser counts UTF-16 units."""
 
 NOTICES_MAX = 2
 """Headlines below the call; the notices themselves stand on the page `help`."""
 
 PLACES = ("call", "status", "help", "about")
 """Titles that have an address of their own; every other page belongs to the start page."""
-
-
-def escape(text: str) -> str:
-    """For element content and quoted attributes."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
-
-
-def document(t, box, key, body, code="", error="", status=200):  # noqa: ANN001, ANN201 - a generator of str
-    """A whole page: title by `key`, what this is, the generator `body`, ways to elsewhere.
-
-    With `code` the languages are buttons that bring it along, since it must not stand in an address.
-    """
-    yield '<!DOCTYPE html><html lang="' + tag(t.name) + '" dir="' + ("rtl" if t.name == "ar" else "ltr")
-    yield '"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>'
-    if error:
-        yield t("error_title") + " "
-    yield t(key) + " – " + escape(box.name) + "</title><style>"
-    with open(FOLDER + "style.css") as style:
-        for line in style:
-            yield line
-    yield '</style></head><body class="' + box.mode + '"><nav aria-label="' + t("languages") + '" class="l">'
-    if code:
-        yield '<form method="post"><input type="hidden" name="code" value="' + code + '">'
-    for name, shown in NAMES:
-        here = ' aria-current="true"' if name == t.name else ""
-        attributes = ' lang="' + tag(name) + '"' + here + ">" + shown
-        if code:
-            yield '<button formaction="/' + name + '/status"' + attributes + "</button>"
-        else:
-            yield '<a href="/' + name + "/" + (key if key in PLACES else "") + '"' + attributes + "</a>"
-    yield ("</form>" if code else "") + '</nav><header><p class="b">' + escape(box.name)
-    yield '</p><p class="m">' + t("mode_" + box.mode) + "</p></header><main><h1>" + t(key) + "</h1>"
-    if error:
-        yield '<p class="e" role="alert" id="e">' + t(error) + "</p>"
-    for piece in body:
-        yield piece
-    yield '</main><footer><nav aria-label="' + t("ways") + '">'
-    for name in ("", "status", "help", "about"):
-        yield '<a href="/' + t.name + "/" + name + '">' + t("way_" + (name or "home")) + "</a>"
-    yield "</nav><p>" + t("not_112") + "</p></footer></body></html>\n"
-
-
-def call(t, box, form, errors):  # noqa: ANN001, ANN201
-    """The call for help. `errors`: names of fields that need a second look. What was typed stays."""
-    kind = "call" if box.mode == "emergency" else "practice" if box.mode == "everyday" else "exercise"
-    yield '<p class="w">' + t(kind + "_first") + '</p><form method="post" action="/' + t.name
-    yield '/call"><input type="hidden" name="mode" value="' + box.mode + '"><fieldset><legend>'
-    yield t("category") + '</legend><div class="g">'
-    for number in range(1, 7):
-        value = str(number)
-        yield '<label><input type="radio" name="category" value="' + value + '"'
-        yield (" checked" if form.get("category") == value else "") + "><span>" + t("category_" + value)
-        yield "</span></label>"
-    yield "</div></fieldset>"
-    for name in FIELDS:
-        if name == "name":
-            opened = " open" if form.get("name") or form.get("contact") else ""
-            yield "<details" + opened + "><summary>" + t("who") + "</summary>"
-        attributes = ' id="' + name + '" name="' + name + '" dir="auto" maxlength="' + str(LENGTHS_MAX[name]) + '"'
-        if name in errors:
-            attributes += ' aria-invalid="true" aria-describedby="e"'
-        yield '<label for="' + name + '">' + t(name) + "</label>"
-        value = escape(form.get(name, ""))
-        if name == "text":
-            yield '<textarea rows="2"' + attributes + ">" + value + "</textarea>"
-        else:
-            more = {"people": 'inputmode="numeric"', "name": 'autocomplete="name"', "contact": 'autocomplete="tel"'}
-            yield "<input " + more.get(name, 'autocomplete="street-address"') + attributes + ' value="' + value + '">'
-    yield '</details><button class="p">' + t(kind + "_send") + "</button></form>"
-    if kind != "practice":
-        for one in box.notices(t.name)[:NOTICES_MAX]:
-            yield (
-                '<p class="n" dir="auto"><a href="/'
-                + t.name
-                + '/help">'
-                + escape(one.get("headline", ""))
-                + "</a> <small>"
-            )
-            yield escape(one.get("source", "")) + "</small></p>"
-
-
-def stages(t, box, code, call_status, said):  # noqa: ANN001, ANN201
-    """What is known of a call, with `said` as its first sentence (a key), and what its owner can still do."""
-    exercise = call_status["exercise"]
-    if exercise:
-        yield '<p class="w"><strong>' + t("exercise_stage") + "</strong></p>"
-    if said:
-        yield '<p class="s" role="status">' + t(said) + "</p>"
-    for piece in code_shown(t, code):
-        yield piece
-    if call_status["answer"]:
-        yield '<div class="a"><h2>' + t("answer") + '</h2><p dir="auto">' + escape(call_status["answer"]) + "</p></div>"
-    reached = {one["stage"]: one for one in call_status["stages"]}
-    highest = max(reached) if reached else 0
-    yield "<h2>" + t("how_far") + '</h2><ol class="f">'
-    for number in range(1, 6):
-        one = reached.get(number)
-        done = number <= highest and (number < 5 or one is not None)
-        yield ('<li class="d"><b>✓</b> ' if done else "<li><b>○</b> ") + t("stage_" + str(number))
-        yield "<small>"
-        if one and one.get("station") and number in (3, 5):
-            yield "<bdi>" + escape(one["station"]) + "</bdi> "
-        when = one["time_s"] if one else 0
-        if done:
-            yield t("stage_at", local_time(when)) if when else t("stage_done")
-        else:
-            yield t("stage_open")
-        yield "</small></li>"
-    yield "</ol>"
-    if call_status["cancelled"]:
-        yield '<p class="s">' + t("cancelled") + "</p>"
-    for piece in action(t, "status", code, "", "again"):
-        yield piece
-    if not call_status["cancelled"]:
-        yield "<details><summary>" + t("amend") + "</summary>"
-        area = '<label for="more">' + t("amend_label")
-        area += '</label><textarea id="more" name="text" rows="2" maxlength="240" dir="auto"></textarea>'
-        for piece in action(t, "amend", code, area, "amend_send"):
-            yield piece
-        yield "</details>"
-        for name in ("safe", "cancel"):
-            yield "<details><summary>" + t(name) + "</summary><p>" + t(name + "_explained") + "</p>"
-            for piece in action(t, name, code, "", name + "_send"):
-                yield piece
-            yield "</details>"
-
-
-def code_shown(t, code):  # noqa: ANN001, ANN201
-    """The receipt code, to be copied on paper."""
-    yield '<p class="c"><span>' + t("your_code") + "</span><strong>" + code[:4] + "-" + code[4:] + "</strong></p><p>"
-    yield t("code_keep") + "</p>"
-
-
-def action(t, path, code, inside, key):  # noqa: ANN001, ANN201
-    """A form that brings the code along, with `inside` and one button."""
-    yield '<form method="post" action="/' + t.name + "/" + path + '"><input type="hidden" name="code" value="'
-    yield code + '">' + inside + "<button>" + t(key) + "</button></form>"
-
-
-def look_up(t, box, typed):  # noqa: ANN001, ANN201
-    """Where a code is typed."""
-    yield "<p>" + t("look_up_text") + '</p><form method="post" action="/' + t.name + '/status"><label for="code">'
-    yield t("code_label") + '</label><input id="code" name="code" class="k" dir="ltr" maxlength="20" autocomplete="off"'
-    yield ' autocapitalize="characters" spellcheck="false" value="' + escape(typed) + '"><button class="p">'
-    yield t("look_up_send") + "</button></form>"
-
-
-def unknown(t, box, code, key):  # noqa: ANN001, ANN201
-    """A code that this box does not know, or not yet."""
-    for piece in code_shown(t, code):
-        yield piece
-    yield '<p class="s" role="status">' + t(key) + "</p>"
-    for piece in action(t, "status", code, "", "again"):
-        yield piece
-
-
-def home(t, box):  # noqa: ANN001, ANN201
-    """Everyday and maintenance mode: no call here."""
-    if box.mode == "maintenance":
-        yield '<p class="w">' + t("maintenance_first") + "</p><p>" + t("maintenance_instead") + "</p>"
-    else:
-        yield "<p>" + t("about_short") + "</p>"
-        for piece in air(t, box):
-            yield piece
-        yield "<h2>" + t("practice") + "</h2><p>" + t("practice_text") + '</p><p><a class="p" href="/' + t.name
-        yield '/call">' + t("practice_go") + "</a></p>"
-    for piece in notices(t, box):
-        yield piece
-
 
 VALUES = (
     ("temperature_cc", 10, 1, "°C"),
@@ -202,81 +41,293 @@ VALUES = (
 """Of box.air(): what is shown, by what it is divided (rounded), decimals left, unit."""
 
 
+def escape(text: str) -> str:
+    """For element content and quoted attributes."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+
+
+def fill(t, template, *values):  # noqa: ANN001, ANN002, ANN201 - a generator of str
+    """The pieces of a template, see above."""
+    for part in template.split("{"):
+        name, closed, rest = part.partition("}")
+        if not closed:
+            yield part
+            continue
+        if name == ".":
+            yield t.name
+        elif name[0] == "$":
+            yield t(values[int(name[1:])])
+        else:
+            yield escape(str(values[int(name)])) if name.isdigit() else t(name)
+        yield rest
+
+
+def document(t, box, key, body, code="", error=""):  # noqa: ANN001, ANN201
+    """A whole page: title by `key`, what this is, the generator `body`, ways to elsewhere; `error` is a key.
+
+    With `code` the languages are buttons that bring it along, since it must not stand in an address.
+    """
+    yield from fill(
+        t,
+        '<!DOCTYPE html><html lang="{0}" dir="{1}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1"><title>',
+        tag(t.name),
+        "rtl" if t.name == "ar" else "ltr",
+    )
+    if error:
+        yield t("error_title") + " "
+    yield from fill(t, "{$0} – {1}</title><style>", key, box.name)
+    with open(FOLDER + "style.css") as style:
+        for line in style:
+            yield line
+    yield from fill(t, '</style></head><body class="{0}"><nav aria-label="{languages}" class="l">', box.mode)
+    if code:
+        yield from fill(t, '<form method="post"><input type="hidden" name="code" value="{0}">', code)
+    for name, shown in NAMES:
+        way = '<a href="/{0}/{1}" lang="{2}"'
+        if code:
+            way = '<button formaction="/{0}/status" lang="{2}"'
+        yield from fill(t, way, name, key if key in PLACES else "", tag(name))
+        if name == t.name:
+            yield ' aria-current="true"'
+        yield ">" + shown + ("</button>" if code else "</a>")
+    if code:
+        yield "</form>"
+    yield from fill(
+        t,
+        '</nav><header><p class="b">{0}</p><p class="m">{$1}</p></header><main><h1>{$2}</h1>',
+        box.name,
+        "mode_" + box.mode,
+        key,
+    )
+    if error:
+        yield from fill(t, '<p class="e" role="alert" id="e">{$0}</p>', error)
+    yield from body
+    yield from fill(
+        t,
+        '</main><footer><nav aria-label="{ways}"><a href="/{.}/">{way_home}</a><a href="/{.}/status">{way_status}</a>'
+        '<a href="/{.}/help">{way_help}</a><a href="/{.}/about">{way_about}</a></nav><p>{not_112}</p></footer>'
+        "</body></html>\n",
+    )
+
+
+def call(t, box, form, errors):  # noqa: ANN001, ANN201
+    """The call for help. `errors`: names of fields that need a second look. What was typed stays."""
+    kind = "call" if box.mode == "emergency" else "practice" if box.mode == "everyday" else "exercise"
+    yield from fill(
+        t,
+        '<p class="w">{$0}</p><form method="post" action="/{.}/call"><input type="hidden" name="mode" value="{1}">'
+        '<fieldset><legend>{category}</legend><div class="g">',
+        kind + "_first",
+        box.mode,
+    )
+    for number in "123456":
+        yield from fill(
+            t,
+            '<label><input type="radio" name="category" value="{0}"{1}><span>{$2}</span></label>',
+            number,
+            " checked" if form.get("category") == number else "",
+            "category_" + number,
+        )
+    yield "</div></fieldset>"
+    for number in range(5):
+        name = FIELDS[number]
+        value = form.get(name, "")
+        if name == "name":
+            opened = " open" if value or form.get("contact") else ""
+            yield from fill(t, "<details{0}><summary>{who}</summary>", opened)
+        yield from fill(t, '<label for="{0}">{$0}</label>', name)
+        yield from fill(t, _INPUTS[number] + ' id="{0}" name="{0}" dir="auto"', name)
+        if name in errors:
+            yield ' aria-invalid="true" aria-describedby="e"'
+        yield from fill(t, ' value="{0}">' if number else ">{0}</textarea>", value)
+    yield from fill(t, '</details><button class="p">{$0}</button></form>', kind + "_send")
+    if kind != "practice":
+        for one in box.notices(t.name)[:NOTICES_MAX]:
+            yield from fill(
+                t,
+                '<p class="n" dir="auto"><a href="/{.}/help">{0}</a> <small>{1}</small></p>',
+                one.get("headline", ""),
+                one.get("source", ""),
+            )
+
+
+def stages(t, box, code, call_status, said):  # noqa: ANN001, ANN201
+    """What is known of a call, with `said` as its first sentence (a key), and what its owner can still do."""
+    if call_status["exercise"]:
+        yield from fill(t, '<p class="w"><strong>{exercise_stage}</strong></p>')
+    if said:
+        yield from fill(t, '<p class="s" role="status">{$0}</p>', said)
+    yield from code_shown(t, code)
+    if call_status["answer"]:
+        yield from fill(t, '<div class="a"><h2>{answer}</h2><p dir="auto">{0}</p></div>', call_status["answer"])
+    reached = {one["stage"]: one for one in call_status["stages"]}
+    highest = max(reached) if reached else 0
+    yield from fill(t, '<h2>{how_far}</h2><ol class="f">')
+    for number in range(1, 6):
+        one = reached.get(number) or {}
+        when = one.get("time_s")
+        # Who has read it has received it; an answer is there or not.
+        done = number <= highest and (number < 5 or one)
+        yield from fill(
+            t, '<li class="d"><b>✓</b> {$0}<small>' if done else "<li><b>○</b> {$0}<small>", "stage_" + str(number)
+        )
+        if number in (3, 5) and one.get("station"):
+            yield from fill(t, "<bdi>{0}</bdi> ", one["station"])
+        yield t("stage_at", local_time(when)) if done and when else t("stage_done" if done else "stage_open")
+        yield "</small></li>"
+    yield "</ol>"
+    if call_status["cancelled"]:
+        yield from fill(t, '<p class="s">{cancelled}</p>')
+    yield from again(t, code)
+    if not call_status["cancelled"]:
+        for name in ("amend", "safe", "cancel"):
+            area = "<p>{$3}</p><button>{$2}</button></form></details>"
+            if name == "amend":
+                area = (
+                    '<label for="more">{amend_label}</label><textarea id="more" name="text" rows="2" maxlength="240" '
+                    'dir="auto"></textarea><button>{$2}</button></form></details>'
+                )
+            yield from fill(
+                t,
+                '<details><summary>{$0}</summary><form method="post" action="/{.}/{0}">'
+                '<input type="hidden" name="code" value="{1}">' + area,
+                name,
+                code,
+                name + "_send",
+                name + "_explained",
+            )
+
+
+def code_shown(t, code):  # noqa: ANN001, ANN201
+    """The receipt code, to be copied on paper."""
+    yield from fill(
+        t, '<p class="c"><span>{your_code}</span><strong>{0}-{1}</strong></p><p>{code_keep}</p>', code[:4], code[4:]
+    )
+
+
+def again(t, code):  # noqa: ANN001, ANN201
+    """A button that asks once more how far a call is."""
+    yield from fill(
+        t,
+        '<form method="post" action="/{.}/status"><input type="hidden" name="code" value="{0}">'
+        "<button>{again}</button></form>",
+        code,
+    )
+
+
+def look_up(t, box, typed):  # noqa: ANN001, ANN201
+    """Where a code is typed."""
+    yield from fill(
+        t,
+        '<p>{look_up_text}</p><form method="post" action="/{.}/status"><label for="code">{code_label}</label>'
+        '<input id="code" name="code" class="k" dir="ltr" maxlength="20" autocomplete="off" '
+        'autocapitalize="characters" spellcheck="false" value="{0}"><button class="p">{look_up_send}</button></form>',
+        typed,
+    )
+
+
+def unknown(t, box, code, key):  # noqa: ANN001, ANN201
+    """A code that this box does not know, or not yet."""
+    yield from code_shown(t, code)
+    yield from fill(t, '<p class="s" role="status">{$0}</p>', key)
+    yield from again(t, code)
+
+
+def home(t, box):  # noqa: ANN001, ANN201
+    """Everyday and maintenance mode: no call here."""
+    if box.mode == "maintenance":
+        yield from fill(t, '<p class="w">{maintenance_first}</p><p>{maintenance_instead}</p>')
+    else:
+        yield from fill(t, "<p>{about_short}</p>")
+        yield from air(t, box)
+        yield from fill(
+            t, '<h2>{practice}</h2><p>{practice_text}</p><p><a class="p" href="/{.}/call">{practice_go}</a></p>'
+        )
+    yield from notices(t, box)
+
+
 def air(t, box):  # noqa: ANN001, ANN201
     """What the sensors say, and how old that is."""
     values = box.air()
-    yield "<h2>" + t("air") + "</h2>"
     oldest_s = -1
+    yield from fill(t, "<h2>{air}</h2>")
     for name, divisor, decimals, unit in VALUES:
         if name in values:
             value, age_s = values[name]
-            yield '<dl class="v">' if oldest_s < 0 else ""
+            if oldest_s < 0:
+                yield '<dl class="v">'
             oldest_s = max(oldest_s, age_s)
-            shown = t.number((value + divisor // 2) // divisor, decimals)
-            yield (
-                "<div><dt>"
-                + t(name)
-                + '</dt><dd><bdi dir="ltr">'
-                + shown
-                + " <small>"
-                + unit
-                + "</small></bdi></dd></div>"
+            yield from fill(
+                t,
+                '<div><dt>{$0}</dt><dd><bdi dir="ltr">{1} <small>{2}</small></bdi></dd></div>',
+                name,
+                t.number((value + divisor // 2) // divisor, decimals),
+                unit,
             )
-    yield "<p>" + t("air_none") + "</p>" if oldest_s < 0 else "</dl><p><small>" + t("air_age", t.age(oldest_s))
-    yield "" if oldest_s < 0 else "</small></p>"
+    if oldest_s < 0:
+        yield from fill(t, "<p>{air_none}</p>")
+    else:
+        yield from fill(t, "</dl><p><small>{0}</small></p>", t("air_age", t.age(oldest_s)))
 
 
 def notices(t, box):  # noqa: ANN001, ANN201
     """Official notices: who says it, when, until when."""
     now_s = box.wall_s()[0]
-    yield "<h2>" + t("notices") + "</h2>"
     some = False
+    yield from fill(t, "<h2>{notices}</h2>")
     for one in box.notices("de" if t.name == "ls" else t.name):
         some = True
-        language = escape(one.get("language", ""))
-        yield '<article class="n" dir="auto"' + (' lang="' + language + '"' if language else "") + "><h3>"
-        yield escape(one.get("headline", "")) + "</h3><p>" + escape(one.get("text", "")) + '</p></article><p class="x">'
-        yield t("notice_source") + " <bdi>" + escape(one.get("source", "")) + "</bdi>. "
+        yield '<article class="n" dir="auto"'
+        if one.get("language"):
+            yield from fill(t, ' lang="{0}"', one["language"])
+        yield from fill(
+            t,
+            '><h3>{0}</h3><p>{1}</p></article><p class="x">{notice_source} <bdi>{2}</bdi>. ',
+            one.get("headline", ""),
+            one.get("text", ""),
+            one.get("source", ""),
+        )
         sent_s = one.get("sent_s", 0)
         if sent_s:
             yield t("notice_sent", local_time(sent_s))
-            if now_s > sent_s:
-                yield " (" + t.age(now_s - sent_s) + ")"
-            yield ". "
+            yield " (" + t.age(now_s - sent_s) + "). " if now_s > sent_s else ". "
         if one.get("expires_s"):
             yield t("notice_until", local_time(one["expires_s"])) + "."
         yield "</p>"
     if not some:
-        yield "<p>" + t("notice_none") + "</p>"
+        yield from fill(t, "<p>{notice_none}</p>")
 
 
 def help_near(t, box):  # noqa: ANN001, ANN201
     """Places to go, what to do without power, notices."""
-    yield "<h2>" + t("points") + "</h2>"
-    some = False
-    for one in box.help_points():
-        yield "" if some else "<ul>"
-        some = True
-        yield '<li><strong dir="auto">' + escape(one.get("name", "")) + '</strong><br><span dir="auto">'
-        yield escape(one.get("address", "")) + "</span></li>"
-    yield "</ul>" if some else "<p>" + t("points_none") + "</p>"
-    yield "<h2>" + t("no_power") + "</h2><ul>"
-    for number in range(1, 8):
-        yield "<li>" + t("no_power_" + str(number)) + "</li>"
-    yield "</ul>"
-    for piece in notices(t, box):
-        yield piece
+    points = box.help_points()
+    yield from fill(t, "<h2>{points}</h2>" if points else "<h2>{points}</h2><p>{points_none}</p>")
+    if points:
+        yield "<ul>"
+        for one in points:
+            yield from fill(
+                t,
+                '<li><strong dir="auto">{0}</strong><br><span dir="auto">{1}</span></li>',
+                one.get("name", ""),
+                one.get("address", ""),
+            )
+        yield "</ul>"
+    yield from fill(
+        t,
+        "<h2>{no_power}</h2><ul><li>{no_power_1}</li><li>{no_power_2}</li><li>{no_power_3}</li><li>{no_power_4}</li>"
+        "<li>{no_power_5}</li><li>{no_power_6}</li><li>{no_power_7}</li></ul>",
+    )
+    yield from notices(t, box)
 
 
 def about(t, box):  # noqa: ANN001, ANN201
     """What this box is, and what it does with what people write."""
-    for number in range(1, 6):
-        yield "<p>" + t("about_" + str(number)) + "</p>"
+    yield from fill(t, "<p>{about_1}</p><p>{about_2}</p><p>{about_3}</p><p>{about_4}</p><p>{about_5}</p>")
     if box.mode != "maintenance":
-        for piece in air(t, box):
-            yield piece
+        yield from air(t, box)
 
 
 def sentence(t, key):  # noqa: ANN001, ANN201
     """One sentence and a way back, for requests that came out wrong."""
-    yield "<p>" + t(key) + '</p><p><a class="p" href="/' + t.name + '/">' + t("way_home") + "</a></p>"
+    yield from fill(t, '<p>{$0}</p><p><a class="p" href="/{.}/">{way_home}</a></p>', key)
