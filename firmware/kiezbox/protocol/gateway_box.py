@@ -75,11 +75,12 @@ class GatewayBox:
         return age >= 0 and (sequence < self._floor or bool(self._held >> age & 1))
 
     def counter_of_reading(self, sequence: int) -> int:
-        """Under which counter a reading was handed out, 0 if that is not remembered."""
+        """Under which counter a reading was handed out first, 0 if that is not remembered."""
+        first = 0
         for counter, (kind, other) in self.kinds.items():
-            if kind == envelope.READING and other == sequence:
-                return counter
-        return 0
+            if kind == envelope.READING and other == sequence and (not first or counter < first):
+                first = counter
+        return first
 
     def readings_item(self) -> bytes:
         """What is stored, as one item of a receipt; empty if no reading is."""
@@ -95,7 +96,7 @@ class GatewayBox:
         length = (depth + 7) // 8
         if below_held:
             # The bits beyond the floor are held as well.
-            known = self.upto - self._floor
+            known = max(0, self.upto - self._floor)
             held |= ((1 << 8 * length) - 1) >> known << known
             below_held = self.upto - 8 * length <= self._floor
         return gateway_wire.readings_item(self.upto, held & ((1 << 8 * length) - 1), length, below_held)
