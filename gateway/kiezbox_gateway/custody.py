@@ -113,6 +113,7 @@ class Custody:
         on_stored: Callable[[OutboxClass], None],
         on_receipt_due: Callable[[], None],
         on_query: Callable[[int, str], None],
+        on_mode: Callable[[int, int], None],
         may_take: Callable[[str], bool],
         make_room: Callable[[], bool],
     ) -> None:
@@ -122,6 +123,7 @@ class Custody:
         self._on_stored = on_stored
         self._on_receipt_due = on_receipt_due
         self._on_query = on_query
+        self._on_mode = on_mode
         self._may_take = may_take
         self._make_room = make_room
         self._slots = asyncio.Semaphore(PENDING_MAX)
@@ -145,6 +147,9 @@ class Custody:
         if result.kind == "query":
             self._on_query(result.node_num, str(result.message.get("code") or ""))
             return None
+        epoch = result.message.get("mode_epoch")
+        if epoch and result.kind in ("health", "command_result"):
+            self._on_mode(result.node_num, epoch)
         if result.kind not in KIND_OF:
             return None
         message = to_new_message(result, unix_ms(), heard)

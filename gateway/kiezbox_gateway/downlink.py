@@ -16,6 +16,7 @@ import structlog
 
 from kiezbox.protocol import envelope, events
 from kiezbox.protocol import messages as protocol_messages
+from kiezbox.protocol.downlink import CONFIRMED
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint
 from kiezbox_gateway.custody import unix_ms
 from kiezbox_gateway.radio.link import RadioLink, monotonic_ms
@@ -312,6 +313,19 @@ class Downlink:
             log.info("query_for_unknown_code")
         self._endpoint.reply(node_num, message, monotonic_ms())
         self._wake.set()
+
+    def note_mode(self, node_num: int, epoch: int) -> None:
+        """A box has said which mode command it follows: every job up to that one is done for it.
+
+        After a restart a mode command goes out under a new number; a box that follows it already calls that superseded.
+        """
+        for number in self._kept:
+            job = self._endpoint.jobs.get(number)
+            if job is None or job.kind != envelope.MODE or node_num not in job.boxes:
+                continue
+            if (job.message.get("epoch") or 0) <= epoch:
+                job.boxes[node_num] = CONFIRMED
+                self._wake.set()
 
     def forget(self, stored_numbers: set[int]) -> None:
         """These jobs were erased: send them no more and keep nothing of them."""

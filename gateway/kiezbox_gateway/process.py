@@ -5,7 +5,6 @@ Order of starting: store, endpoint with what the store remembers, custody, downl
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 import sqlite3
@@ -75,6 +74,7 @@ class Gateway:
             on_stored=self.city.notify,
             on_receipt_due=self.downlink.wake,
             on_query=self._on_query,
+            on_mode=self.downlink.note_mode,
             may_take=self.disk.may_take,
             make_room=self.disk.free_reserve,
         )
@@ -216,6 +216,7 @@ class Gateway:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         web = WebServer(self)
+        tasks: list[asyncio.Task[Any]] = []
         try:
             port = await web.start()
             if on_ready is not None:
@@ -223,6 +224,7 @@ class Gateway:
             tasks = [
                 asyncio.create_task(work, name=name)
                 for name, work in (
+                    ("stop", stop.wait()),
                     ("radio", self.link.run()),
                     ("city", self.city.run()),
                     ("downlink", self.downlink.run()),
@@ -231,15 +233,14 @@ class Gateway:
                     ("service", service.notify(self)),
                 )
             ]
-            stopping = asyncio.create_task(stop.wait())
-            done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
-            for task in (*tasks, stopping):
-                task.cancel()
-            await asyncio.gather(*tasks, stopping, return_exceptions=True)
-            for task in done - {stopping}:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
                 # A part that ends is a fault of ours, or a damaged store; the service manager starts the whole anew.
                 _raise_first(task.exception())
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await web.close()
             await self.custody.finish()
             await self.store.close()
@@ -286,6 +287,5 @@ async def run(configuration: Configuration, *, on_ready: Any = None) -> None:
     """Start and run a gateway. See `Gateway.start` and `Gateway.run` for what is raised."""
     gateway = await Gateway.start(configuration)
     log.info("started", boxes=len(gateway.boxes), at_ms=unix_ms())
-    with contextlib.suppress(asyncio.CancelledError):
-        await gateway.run(on_ready=on_ready)
+    await gateway.run(on_ready=on_ready)
     log.info("stopped")
