@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """One program under supervision: started with its own log file, waited for, killed, started again, never left behind.
 
-A program says that it can be used by a line `READY name=value ...` on its standard output. It runs in a session of its
-own, so that Ctrl-C in a terminal reaches only who started it, and the kernel kills it when its starter dies. Used by
-the demo and by tests; what the programs are is in `box_process.py`, `ether`, `stock_radio`, `broker`.
+A program says that it can be used by a line `READY ...` on its standard output, with `name=value` words in it. It runs
+in a session of its own, so that Ctrl-C in a terminal reaches only who started it, and the kernel kills it when its
+starter dies. Used by the demo and by tests; what the programs are is in `box_process.py`, `ether`, `stock_radio`,
+`broker`.
 """
 
 import asyncio
@@ -82,12 +83,16 @@ class Program:
             return log.read().decode(errors="replace")
 
     async def ready(self, timeout_s: float = 20.0) -> dict[str, str]:
-        """Wait for its READY line and return the values in it. Raises ProgramError if it ends or says nothing."""
+        """Wait for its READY line and return the values in it, words without a value under "".
+
+        Raises ProgramError if it ends or says nothing in time.
+        """
         deadline_s = time.monotonic() + timeout_s
         while True:
             found = READY.search(self.output())
             if found:
-                return dict(word.split("=", 1) for word in found.group(1).split() if "=" in word)
+                words = [word.partition("=") for word in found.group(1).split()]
+                return {name if sign else "": value if sign else name for name, sign, value in words}
             self.check()
             if time.monotonic() > deadline_s:
                 raise ProgramError(f"{self.name} was not ready after {timeout_s:.0f} s; see {self.log_path}")

@@ -4,9 +4,9 @@
     python -m kiezbox_simulator.stock_radio FILE
 
 FILE is JSON: {"node_num": "7c3e51a4", "name": ..., "short_name": ..., "folder": ..., "ether_port": ..., "host":
-"127.0.0.1", "port": 4403, "preset": ..., "region": ..., "channel": {"name": ..., "psk_hex": ...}, "hop_limit": ...}.
-Preset, region, channel and hop limit are for a radio whose folder is still empty; without a channel it is as it comes
-out of its box. `port` 0 takes a free one. Prints `READY port=<port>` when it can be used, then only log lines on
+"127.0.0.1", "port": 4403, "preset": ..., "region": ..., "channel": {"name": ..., "psk_hex": ...}, "hop_limit": ...,
+"role": "CLIENT"}. What follows `port` is for a radio whose folder is still empty; without a channel it is as it comes
+out of its packaging. `port` 0 takes a free one. Prints `READY port=<port>` when it can be used, then only log lines on
 standard error. A reboot takes BOOT_S.
 """
 
@@ -21,6 +21,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from kiezbox.protocol.airtime import PRESETS
+from kiezbox.protocol.mesh import ROLES
 from kiezbox_simulator.ether.connection import EtherError, EtherRadio
 from kiezbox_simulator.stock_radio.device import StockRadio
 from kiezbox_simulator.stock_radio.server import ClientPort
@@ -50,6 +52,7 @@ class RadioSpec:
     channel_name: str = ""
     channel_key: bytes | None = None
     hop_limit: int = 3
+    role: str = "CLIENT"
 
 
 def read_spec(path: Path) -> RadioSpec:
@@ -57,6 +60,9 @@ def read_spec(path: Path) -> RadioSpec:
     try:
         values: dict[str, Any] = json.loads(path.read_text())
         channel = values.get("channel")
+        for name, known in (("preset", tuple(PRESETS)), ("role", ROLES), ("region", ("EU_868", "UNSET"))):
+            if values.get(name, known[0]) not in known:
+                raise ValueError(f"{name} is one of {', '.join(known)}")
         return RadioSpec(
             node_num=int(values["node_num"], 16),
             name=str(values["name"]),
@@ -70,6 +76,7 @@ def read_spec(path: Path) -> RadioSpec:
             channel_name=str(channel["name"]) if channel else "",
             channel_key=bytes.fromhex(channel["psk_hex"]) if channel else None,
             hop_limit=int(values.get("hop_limit", 3)),
+            role=str(values.get("role", "CLIENT")),
         )
     except OSError as error:
         raise RadioError(f"{path} cannot be read: {error.strerror}") from None
@@ -85,7 +92,7 @@ def load_settings(spec: RadioSpec) -> RadioSettings:
     if settings is None:
         settings = RadioSettings(spec.node_num, spec.name, spec.short_name, os.urandom(32))
         if spec.channel_key is not None:
-            settings.provision(spec.preset, spec.channel_name, spec.channel_key, spec.hop_limit, spec.region)
+            settings.provision(spec.preset, spec.channel_name, spec.channel_key, spec.hop_limit, spec.region, spec.role)
     settings.reboot_count += 1
     settings.save(spec.folder)
     return settings

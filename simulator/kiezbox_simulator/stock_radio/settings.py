@@ -70,7 +70,13 @@ class RadioSettings:
         return result
 
     def provision(
-        self, preset: str, channel_name: str, channel_key: bytes, hop_limit: int, region: str = "EU_868"
+        self,
+        preset: str,
+        channel_name: str,
+        channel_key: bytes,
+        hop_limit: int,
+        region: str = "EU_868",
+        role: str = "CLIENT",
     ) -> None:
         """Set region, preset, hop limit and the primary channel, as someone does with an app who prepares a radio."""
         lora = self.config.lora
@@ -79,6 +85,8 @@ class RadioSettings:
         lora.hop_limit = hop_limit
         # A region with a duty cycle makes the firmware refuse packets that came over MQTT.
         lora.ignore_mqtt = region == "EU_868"
+        self.config.device.role = config_pb2.Config.DeviceConfig.Role.Value(role)
+        self.owner.role = self.config.device.role
         self.channels[0].settings.name = channel_name
         self.channels[0].settings.psk = channel_key
 
