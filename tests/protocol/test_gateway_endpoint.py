@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway's endpoint by itself: jobs and their states, what is refused, what is asked for when."""
+
+from kiezbox.protocol import downlink, envelope, events
+from kiezbox.protocol.box_keys import BoxKeys
+from kiezbox.protocol.gateway_endpoint import GatewayEndpoint, Progress, Received, Rejected
+from kiezbox.protocol.messages import MessageError, encode
+
+NODE = 0x4B420001
+KEYS = BoxKeys(bytes(32))
+
+
+def gateway(sign=None) -> GatewayEndpoint:
+    endpoint = GatewayEndpoint(b"gateway", sign)
+    endpoint.add_box(NODE, bytes(32))
+    for action in endpoint.poll(0):
+        endpoint.persisted(action.name, action.value)
+    return endpoint
+
+
+def sent(endpoint: GatewayEndpoint, now_ms: int) -> list:
+    return [action for action in endpoint.poll(now_ms) if isinstance(action, events.Send)]
+
+
+def reading(counter: int, sequence: int = 1) -> bytes:
+    body = encode(envelope.READING, {"sequence": sequence, "samples": [{"battery_mv": 1}]})
+    return envelope.encode_uplink(KEYS, NODE, envelope.READING, counter, 0, 1, body)
+
+
+def test_nothing_goes_down_before_counters_are_reserved() -> None:
+    endpoint = GatewayEndpoint(b"gateway")
+    endpoint.add_box(NODE, bytes(32))
+    endpoint.reply(NODE, {"code": "A"}, 0)
+    [persist] = endpoint.poll(0)
+    assert persist.name == "down_counter_reserved"
+    assert sent(endpoint, 1) == []
+    endpoint.persisted(persist.name, persist.value)
+    assert len(sent(endpoint, 2)) == 1
+
+
+def test_a_job_that_nobody_answers_is_repeated_with_new_counters_and_expires() -> None:
+    endpoint = gateway()
+    job = endpoint.reply(NODE, {"code": "A"}, 0)
+    assert endpoint.job_states(job) == {NODE: downlink.QUEUED}
+    counters = []
+    now_ms = 0
+    while now_ms is not None:
+        for action in endpoint.poll(now_ms):
+            if isinstance(action, events.Persist):
+                endpoint.persisted(action.name, action.value)
+            else:
+                assert action.job == job
+                counters.append(int.from_bytes(action.payload[6:10], "little"))
+        now_ms = endpoint.next_wakeup_ms(now_ms)
+        if endpoint.jobs[job].attempt == 1:
+            assert endpoint.job_states(job) == {NODE: downlink.ON_AIR}
+    assert counters == [1] * 4 + [2] * 4 + [3] * 4
+    endpoint.poll(10**9)
+    assert endpoint.job_states(job) == {NODE: downlink.EXPIRED}
+    assert endpoint.jobs[job].state() == downlink.EXPIRED
+
+
+def test_a_cancelled_job_is_not_sent_again() -> None:
+    endpoint = gateway()
+    job = endpoint.reply(NODE, {"code": "A"}, 0)
+    sent(endpoint, 0)
+    endpoint.cancel_job(job)
+    assert endpoint.next_wakeup_ms(1) is None
+    assert sent(endpoint, 10**9) == []
+
+
+def test_a_revoked_box_gets_nothing_and_holds_up_nobody() -> None:
+    endpoint = gateway(sign=lambda message: bytes(64))
+    endpoint.add_box(NODE + 1, bytes(32))
+    job = endpoint.broadcast("mode", {"mode": 2, "epoch": 1, "scope": 0}, 0)
+    reply = endpoint.reply(NODE, {"code": "A"}, 0)
+    endpoint.revoke_box(NODE)
+    assert endpoint.job_states(job) == {NODE + 1: downlink.QUEUED}
+    assert not endpoint.jobs[reply].open()
+    assert endpoint.receive(NODE, reading(1), 0) == Rejected("revoked_box")
+    assert not endpoint.acknowledge(NODE, 1, 2, 0)
+    endpoint.add_box(NODE, bytes(32))
+    assert isinstance(endpoint.receive(NODE, reading(1), 0), Received)
+
+
+def test_mode_for_one_box_waits_for_that_box_only() -> None:
+    endpoint = gateway(sign=lambda message: bytes(64))
+    endpoint.add_box(NODE + 1, bytes(32))
+    job = endpoint.broadcast("mode", {"mode": 2, "epoch": 1, "scope": 2, "box": NODE + 1}, 0)
+    assert endpoint.job_states(job) == {NODE + 1: downlink.QUEUED}
+
+
+def test_bulletins_are_repeated_and_times_are_not() -> None:
+    endpoint = gateway(sign=lambda message: bytes(64))
+    bulletin = endpoint.broadcast("bulletin", {"identifier": "x", "text": "Achtung"}, 0)
+    time = endpoint.broadcast("time", {"time_s": 1, "quality": 2}, 0)
+    attempts = {bulletin: 0, time: 0}
+    now_ms = 0
+    while now_ms is not None:
+        for action in sent(endpoint, now_ms):
+            attempts[action.job] += 1
+        now_ms = endpoint.next_wakeup_ms(now_ms)
+    assert attempts == {bulletin: downlink.BROADCAST_ATTEMPTS, time: 1}
+
+
+def test_errors_change_nothing() -> None:
+    endpoint = gateway()
+    for call in (
+        lambda: endpoint.broadcast("mode", {"mode": 1, "epoch": 1}, 0),
+        lambda: endpoint.reply(NODE + 9, {"code": "A"}, 0),
+        lambda: endpoint.reply(NODE, {"code": "A", "nonsense": 1}, 0),
+        lambda: endpoint.command(NODE, "reading", {}, 0),
+        lambda: endpoint.command(NODE, "receipt", {}, 0),
+        lambda: endpoint.add_box(NODE, bytes(31)),
+    ):
+        try:
+            call()
+        except (ValueError, KeyError, MessageError):
+            continue
+        raise AssertionError
+    assert endpoint.jobs == {}
+    assert endpoint.next_wakeup_ms(0) is None
+
+
+def test_counters_far_below_the_highest_are_refused() -> None:
+    endpoint = gateway()
+    assert isinstance(endpoint.receive(NODE, reading(5000), 0), Received)
+    assert isinstance(endpoint.receive(NODE, reading(5000 - 4095, 2), 0), Received)
+    assert endpoint.receive(NODE, reading(5000 - 4096, 3), 0) == Rejected("counter_too_old")
+    restarted = GatewayEndpoint(b"gateway")
+    restarted.add_box(NODE, bytes(32), highest_counter=5000)
+    assert restarted.receive(NODE, reading(900), 0) == Rejected("counter_too_old")
+    assert not restarted.receive(NODE, reading(4999), 0).duplicate_hint, "after a restart the store decides"
+
+
+def test_proven_rubbish_is_refused_and_named() -> None:
+    endpoint = gateway()
+    payload = envelope.encode_uplink(KEYS, NODE, envelope.READING, 1, 0, 1, b"\x08")
+    assert endpoint.receive(NODE, payload, 0) == Rejected("protobuf_truncated")
+    first = envelope.encode_uplink(KEYS, NODE, envelope.READING, 2, 0, 2, b"x")
+    other = envelope.encode_uplink(KEYS, NODE, envelope.READING, 2, 1, 3, b"x")
+    assert endpoint.receive(NODE, first, 0) == Progress(NODE, 2, "reading", 1, 2)
+    assert endpoint.receive(NODE, other, 0) == Rejected("fragment_mismatch")
+    assert endpoint.receive(NODE, b"\x13\x10", 0) == Rejected("not_an_uplink")
+    assert endpoint.counters == {"protobuf_truncated": 1, "fragment_mismatch": 1, "not_an_uplink": 1}
+
+
+def test_finished_jobs_are_forgotten_open_ones_never() -> None:
+    endpoint = gateway()
+    first = endpoint.reply(NODE, {"code": "A"}, 0)
+    for _ in range(downlink.JOBS_MAX + 20):
+        endpoint.cancel_job(endpoint.reply(NODE, {"code": "B"}, 0))
+    assert len(endpoint.jobs) <= downlink.JOBS_MAX + 1
+    assert first in endpoint.jobs
