@@ -26,6 +26,7 @@ BUILT_KEYS = (
     "home",
     "safe_",
     "cancel_",
+    "amend_",
 )
 REFUSALS = {"rate_client", "rate_box", "too_long", "empty", "mode", "full", "unknown_code", "bad_code"}
 
