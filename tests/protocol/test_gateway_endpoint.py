@@ -143,12 +143,3 @@ def test_proven_rubbish_is_refused_and_named() -> None:
     assert endpoint.receive(NODE, other, 0) == Rejected("fragment_mismatch")
     assert endpoint.receive(NODE, b"\x13\x10", 0) == Rejected("not_an_uplink")
     assert endpoint.counters == {"protobuf_truncated": 1, "fragment_mismatch": 1, "not_an_uplink": 1}
-
-
-def test_finished_jobs_are_forgotten_open_ones_never() -> None:
-    endpoint = gateway()
-    first = endpoint.reply(NODE, {"code": "A"}, 0)
-    for _ in range(downlink.JOBS_MAX + 20):
-        endpoint.cancel_job(endpoint.reply(NODE, {"code": "B"}, 0))
-    assert len(endpoint.jobs) <= downlink.JOBS_MAX + 1
-    assert first in endpoint.jobs
