@@ -5,15 +5,11 @@
 """
 
 import asyncio
-import gc
 
 from kiezbox.box.box import Box
 from kiezbox.box.supervisor import Supervisor
 from kiezbox.portal.server import serve
 from kiezbox.protocol import ed25519, text_coding
-
-COLLECT_AFTER_BYTES = 8_192
-"""Collecting often keeps what lives long together, so that a large piece can still be had after days."""
 
 PRELOADED = (ed25519, text_coding)
 """The protocol loads these late; here they take their place while the heap is still whole."""
@@ -33,8 +29,6 @@ async def start(ports) -> None:  # noqa: ANN001
 
 def run(ports) -> None:  # noqa: ANN001
     """See `start`."""
-    gc.collect()
-    gc.threshold(COLLECT_AFTER_BYTES)
     asyncio.run(start(ports))
 
 
