@@ -45,6 +45,15 @@ class Deployment:
             secret_files.read_district_key(self.configuration.boxes.district_key_file)
         )
 
+    def use_radio(self, address: str) -> None:
+        """Another radio from the next start on."""
+        lines = [
+            f'address = "{address}"' if line.startswith("address = ") else line
+            for line in self.path.read_text().split("\n")
+        ]
+        self.path.write_text("\n".join(lines))
+        self.configuration = configuration.load(self.path)
+
     def box(self, index: int) -> "Box":
         identity = self.identities[index]
         return Box(identity.node_num, identity.root_key, {1: self.public_key})
