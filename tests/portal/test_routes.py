@@ -134,7 +134,7 @@ def test_a_slip_has_one_clear_sentence_and_nothing_typed_is_lost(
     assert "<title>Bitte prüfen:" in answer.body
 
 
-@pytest.mark.parametrize("reason", ["rate_client", "rate_box", "full", "too_long", "empty", "mode"])
+@pytest.mark.parametrize("reason", ["rate_client", "rate_box", "full", "too_long", "empty", "mode", "memory"])
 def test_a_refusal_of_the_box_is_told_and_nothing_typed_is_lost(box: BoxProcess, reason: str) -> None:
     box.tell(f"refuse {reason}")
     answer = box.call(text="bleibt stehen")

@@ -10,6 +10,8 @@
 Not here: HTTP (request.py, server.py), HTML (page.py). Called by server.py.
 """
 
+import gc
+
 from kiezbox.box.receipt_code import clean
 from kiezbox.box.refusal import Refused
 from kiezbox.portal import page
@@ -87,16 +89,24 @@ class Routes:
         form = {name: request.form.get(name, "") for name in page.FIELDS + ("category",)}
         error, fields = _checked(request, form)
         shown_in = request.form.get("mode", "")
+        collected = False
         if box.mode == "maintenance":
             error = "mode"
         elif shown_in != box.mode:
             error = "mode_changed"
         if not error:
             call = dict(form, language="de" if t.name == "ls" else t.name, client=client)
-            try:
-                code = await box.submit(call)
-            except Refused as refused:
-                error = refused.reason
+            code = None
+            while not code and not error:
+                try:
+                    code = await box.submit(call)
+                except Refused as refused:
+                    error = refused.reason
+                except MemoryError:
+                    # Many at once. What others leave behind may be enough; if not, nobody is told that it is stored.
+                    error = "full" if collected else ""
+                    collected = True
+                    gc.collect()
         if error:
             if box.mode == "everyday":
                 return 422, page.document(t, box, "call", page.call(t, box, form, fields), "", error)

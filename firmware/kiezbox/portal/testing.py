@@ -56,6 +56,8 @@ class MemoryBox:
     async def submit(self, form: dict) -> str:
         if self.mode == "maintenance":
             raise Refused("mode")
+        if self.refuse == "memory":
+            raise MemoryError
         if self.refuse:
             raise Refused(self.refuse)
         if not form.get("text") and not form.get("category"):
