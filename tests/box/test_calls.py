@@ -172,3 +172,17 @@ def test_memory_holds_the_newest_and_every_open_call(boot: Boot) -> None:
     for number in range(60, 120):
         calls.submit({**FORM, "client": str(number)}, exercise=False)
     assert len(calls._entries) <= calls_module.ENTRIES_MAX + 60
+
+
+def test_a_call_without_room_in_custody_is_kept_and_sent_later(boot: Boot) -> None:
+    calls, node, _ = boot()
+    node.room = 1
+    first = calls.submit({**FORM, "client": "a"}, exercise=False)
+    second = calls.submit({**FORM, "client": "b"}, exercise=False)
+    assert calls.status(second) is not None
+    assert calls.deferred
+    assert len(node.sent) == 1
+    node.room = None
+    calls.resume()
+    assert not calls.deferred
+    assert [message["code"] for _, message, _ in node.sent + node.resumed] == [first, second]

@@ -21,11 +21,14 @@ from kiezbox.protocol import events
 from kiezbox.protocol.airtime import PRESETS
 from kiezbox.protocol.box_node import BoxNode
 from kiezbox.protocol.channel import Channel
+from kiezbox.protocol.counter import CounterExhausted
+from kiezbox.protocol.custody import CustodyFull
 from kiezbox.protocol.mesh import Transmit
 
 MODES = ("", "everyday", "emergency", "exercise", "maintenance")
 NOTICES_MAX = 6
 REPLIES_MAX = 6
+RESUME_PAUSE_MS = 60_000
 NODEINFO_MS = 3 * 3_600_000
 
 
@@ -74,6 +77,7 @@ class Box:
         self._notices: list[dict] = []
         self._replies: dict[str, dict] = {}
         self._faults = 0
+        self.unsent = 0
         self._wake = asyncio.Event()
         self._wall()
 
@@ -129,7 +133,7 @@ class Box:
     async def ask(self, code: str) -> None:
         """Ask the gateway over the air about a code of another box; `status` knows it once the answer is here."""
         if self.status(code) is None:
-            self._node.send("query", {"code": code}, self.now_ms())
+            self._send("query", {"code": code})
             self._wake.set()
 
     def _change(self, code: str, action: int, text: str = "") -> None:
@@ -153,8 +157,12 @@ class Box:
     async def speak(self) -> None:
         """What the node wants done: flash first, then the air."""
         self._calls.load()
+        resume_ms = 0
         while True:
             self._supervisor.alive("speak")
+            if self._calls.deferred and self.now_ms() >= resume_ms:
+                resume_ms = self.now_ms() + RESUME_PAUSE_MS
+                self._calls.resume()
             await self._act(self._node.poll(self.now_ms()))
             due_ms = self._node.next_wakeup_ms(self.now_ms())
             wait_ms = 10_000 if due_ms is None else min(max(due_ms - self.now_ms(), 0), 10_000)
@@ -193,13 +201,20 @@ class Box:
             if len(samples) >= self._configuration["samples_per_frame"]:
                 time_s, quality = self.wall_s()
                 message = self._readings.add(samples, time_s, quality, interval_s, self.now_ms())
-                self._node.send("reading", message, self.now_ms())
+                self._send("reading", message)
                 samples = []
             missed = self._readings.due(self.now_ms())
             if missed is not None:
-                self._node.send("reading", missed, self.now_ms())
+                self._send("reading", missed)
             self._wake.set()
             await self._rest("measure", interval_s * 1000 - (self.now_ms() - started_ms))
+
+    def _send(self, kind: str, message: dict) -> None:
+        """What is not a call may find no room or no number just now: it is counted, and readings are still on flash."""
+        try:
+            self._node.send(kind, message, self.now_ms())
+        except (CounterExhausted, CustodyFull):
+            self.unsent += 1
 
     async def _sample(self) -> "dict[str, int]":
         sample = {}
@@ -221,7 +236,7 @@ class Box:
         interval_ms = self._configuration["health_interval_s"] * 1000
         await asyncio.sleep_ms(int.from_bytes(self._ports.entropy(2), "little") * interval_ms // 65536)
         while True:
-            self._node.send("health", self._health(), self.now_ms())
+            self._send("health", self._health())
             self._wake.set()
             await self._rest("report", interval_ms)
 

@@ -20,6 +20,7 @@ from kiezbox.box.journal import Journal
 from kiezbox.box.limits import Limits
 from kiezbox.box.refusal import Refused
 from kiezbox.protocol.counter import CounterExhausted
+from kiezbox.protocol.custody import CustodyFull
 
 STORED = 1
 GATEWAY = 2
@@ -61,6 +62,7 @@ class Calls:
         self._limits = Limits()
         self._entries: dict[str, Entry] = {}
         self._open: list[int] = []
+        self.deferred = False
 
     def load(self) -> int:
         """After a start: read the journal, take unfinished calls into custody again. Returns how many those are."""
@@ -70,17 +72,23 @@ class Calls:
                 self._remember(record)
             else:
                 self._apply(kind, record)
-        waiting = 0
+        self.resume()
+        return len(self._open)
+
+    def resume(self) -> None:
+        """Take every call that no gateway has into custody again. Where there is no room, `deferred` stays set."""
+        self.deferred = False
         for kind, payload in self._journal.records():
-            if kind == _CALL:
-                record = json.loads(payload)
-                counter = record["counter"]
-                entry = self._entries.get(record["message"]["code"])
-                if entry is None or counter not in self._open:
-                    continue
-                self._node.resume(record["kind"], record["message"], counter, STORED, self._ports.clock.now_ms())
-                waiting += 1
-        return waiting
+            record = json.loads(payload)
+            if kind != _CALL or record["counter"] not in self._open or self._node.holds(record["counter"]):
+                continue
+            try:
+                self._node.resume(
+                    record["kind"], record["message"], record["counter"], STORED, self._ports.clock.now_ms()
+                )
+            except CustodyFull:
+                self.deferred = True
+                return
 
     def submit(self, form: dict, exercise: bool) -> str:
         """Store a call and put it on its way; returns its code. Raises Refused. Everything in the form is hostile
@@ -160,7 +168,11 @@ class Calls:
         except OSError:
             raise Refused("full")
         self._remember(record)
-        self._node.send(kind, message, self._ports.clock.now_ms(), counter)
+        try:
+            self._node.send(kind, message, self._ports.clock.now_ms(), counter)
+        except CustodyFull:
+            # It is safe on flash and goes out when there is room, see resume.
+            self.deferred = True
         if self._journal.size_bytes() > JOURNAL_BYTES_MAX:
             self._compact()
 

@@ -2,6 +2,7 @@
 """Fakes of a box's ports and of its mesh node, for tests. Not put on a board."""
 
 from kiezbox.protocol.counter import CounterExhausted
+from kiezbox.protocol.custody import CustodyFull
 
 
 class FakeClock:
@@ -43,6 +44,7 @@ class FakeNode:
         self.cancelled: list[int] = []
         self.next_counter = first_counter
         self.exhausted = False
+        self.room: int | None = None
 
     def take_counter(self) -> int:
         """Raises CounterExhausted while `exhausted` is set."""
@@ -52,15 +54,27 @@ class FakeNode:
         return self.next_counter - 1
 
     def send(self, kind: str, message: dict, now_ms: int, counter: "int | None" = None) -> int:
-        """Note it."""
+        """Note it. Raises CustodyFull when `room` is set and used up."""
         counter = self.take_counter() if counter is None else counter
+        self._take_room()
         self.sent.append((kind, message, counter))
         return counter
 
     def resume(self, kind: str, message: dict, counter: int, stage: int, now_ms: int) -> bool:
         """Note it."""
+        self._take_room()
         self.resumed.append((kind, message, counter))
         return True
+
+    def _take_room(self) -> None:
+        if self.room is not None:
+            if not self.room:
+                raise CustodyFull
+            self.room -= 1
+
+    def holds(self, counter: int) -> bool:
+        """Whether it was sent or resumed."""
+        return any(one[2] == counter for one in self.sent + self.resumed)
 
     def cancel(self, counter: int) -> bool:
         """Note it."""

@@ -79,6 +79,10 @@ class BoxNode:
         """After a reboot: take a stored message into custody again unless a gateway has it."""
         return self.endpoint.resume(kind, message, counter, stage, now_ms)
 
+    def holds(self, counter: int) -> bool:
+        """Whether this message is on its way or in custody."""
+        return any(message.counter == counter for message in self.endpoint.custody.messages)
+
     def cancel(self, counter: int) -> bool:
         """Stop repeating a message. True if it was being repeated."""
         return self.endpoint.cancel(counter)

@@ -2,7 +2,7 @@
 """Who sent what and what became of it: one row for each sender, from independent counts.
 
 sent: first transmissions on the air, counted by the ether's watcher; received: those that reached the gateway's radio;
-stored: what the gateway's database has; confirmed: what the city's own subscriber wrote down; kept: readings that nobody
+stored: what the gateway's database has; confirmed: what the city's own subscriber wrote down; kept: readings nobody
 stored and nobody acknowledged, because they met another frame in the air or a gateway just killed, and which their box
 keeps on flash and offers again; lost: all else that did not arrive. Plain functions, no I/O.
 """
