@@ -185,7 +185,7 @@ class Box:
                 self._node.persisted(action.name, action.value)
         for action in actions:
             if isinstance(action, Transmit):
-                if await self._ports.radio.transmit(action.frame):
+                if await self._ports.radio.transmit(action.frame):  # type: ignore[attr-defined]
                     self._node.transmitted(self.now_ms())
                 else:
                     self._node.channel_busy(self.now_ms())

@@ -56,14 +56,14 @@ _ready = _Ready()
 
 def readable(stream):  # noqa: ANN001, ANN201
     """To be awaited at once: until a socket has bytes, a connection or an end."""
-    _ready.queue = asyncio.core._io_queue.queue_read
+    _ready.queue = asyncio.core._io_queue.queue_read  # type: ignore[attr-defined]
     _ready.stream = stream
     return _ready
 
 
 def writable(stream):  # noqa: ANN001, ANN201
     """To be awaited at once: until a socket takes bytes."""
-    _ready.queue = asyncio.core._io_queue.queue_write
+    _ready.queue = asyncio.core._io_queue.queue_write  # type: ignore[attr-defined]
     _ready.stream = stream
     return _ready
 
@@ -142,7 +142,7 @@ class Connection:
                 if request.method == "HEAD":
                     pieces = ()
             request = None
-            pieces = iter(pieces)
+            pieces = iter(pieces)  # type: ignore[assignment]
             piece = (_HEAD % (status, _REASONS.get(status, "Not Accepted"), server.style, head)).encode()
             filled = 0
             while piece is not None:
@@ -156,7 +156,7 @@ class Connection:
                 filled += len(piece)
                 piece = rest
                 if piece is None:
-                    piece = next(pieces, None)
+                    piece = next(pieces, None)  # type: ignore[call-overload]
                     if piece is not None:
                         piece = piece.encode()
                 if filled == _BLOCK or piece is None:
@@ -166,7 +166,7 @@ class Connection:
                         taken = stream.write(kept) or 0
                         if taken == len(kept):
                             break
-                        kept = bytes(kept[taken:])
+                        kept = bytes(kept[taken:])  # type: ignore[assignment]
                         await writable(stream)
                         self.moved_ms = server.now_ms()
                     self.moved_ms = server.now_ms()

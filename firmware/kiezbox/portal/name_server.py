@@ -66,4 +66,4 @@ class NameServer:
 
 
 def _readable(datagrams):  # noqa: ANN001, ANN202 - a generator, which MicroPython awaits, as in its asyncio.stream
-    yield asyncio.core._io_queue.queue_read(datagrams)
+    yield asyncio.core._io_queue.queue_read(datagrams)  # type: ignore[attr-defined]

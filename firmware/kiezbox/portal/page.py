@@ -130,14 +130,14 @@ def call(t, box, form, errors):  # noqa: ANN001, ANN201
             "category_" + number,
         )
     yield "</div></fieldset>"
-    for number in range(5):
-        name = FIELDS[number]
+    for number in range(5):  # type: ignore[assignment]
+        name = FIELDS[number]  # type: ignore[call-overload]
         value = form.get(name, "")
         if name == "name":
             opened = " open" if value or form.get("contact") else ""
             yield from fill(t, "<details{0}><summary>{who}</summary>", opened)
         yield from fill(t, '<label for="{0}">{$0}</label>', name)
-        yield from fill(t, _INPUTS[number] + ' id="{0}" name="{0}" dir="auto"', name)
+        yield from fill(t, _INPUTS[number] + ' id="{0}" name="{0}" dir="auto"', name)  # type: ignore[call-overload]
         if name in errors:
             yield ' aria-invalid="true" aria-describedby="e"'
         yield from fill(t, ' value="{0}">' if number else ">{0}</textarea>", value)

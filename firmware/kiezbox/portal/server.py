@@ -96,9 +96,9 @@ class Server:
                 phone = peer[0] if isinstance(peer, tuple) else str(bytes(peer[4:8]))
                 connection = Connection(stream, phone, self.now_ms())
                 self._connections.append(connection)
-                connection.task = asyncio.create_task(connection.serve(self))
+                connection.task = asyncio.create_task(connection.serve(self))  # type: ignore[assignment]
                 if self._watch is None:
-                    self._watch = asyncio.create_task(self._look_after())
+                    self._watch = asyncio.create_task(self._look_after())  # type: ignore[assignment]
             except (OSError, MemoryError) as error:
                 # Out of sockets or memory: those who are here finish first.
                 self.failed(error)
@@ -154,7 +154,7 @@ async def serve(box, host: str, http_port: int, dns_port: int = 0, address: str 
         raise
     server = Server(box, listener, http_port, address if http_port == 80 else address + ":" + str(http_port))
     if dns_port:
-        server.names = NameServer(host, dns_port, address)
+        server.names = NameServer(host, dns_port, address)  # type: ignore[assignment]
     return server
 
 
