@@ -56,6 +56,10 @@ class Running:
 
         await until(enough)
 
+    async def gateway_has_confirmed_all(self) -> bool:
+        """Whether the city has confirmed everything in the store."""
+        return not await self.gateway.store.rows("SELECT 1 FROM message WHERE confirmed_ms IS NULL LIMIT 1")
+
     async def request(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, raw: bytes | None = None
     ) -> tuple[int, Any]:
