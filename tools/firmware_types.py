@@ -19,7 +19,7 @@ custom_typeshed_dir = build/typings
 mypy_path = build/typings:firmware
 no_site_packages = True
 check_untyped_defs = True
-# Attributes that are None until the box runs, and empty containers, are annotated where it helps a reader, not everywhere.
+# Attributes that are None until the box runs, and empty containers, are annotated where that helps a reader.
 strict_optional = False
 disable_error_code = var-annotated
 explicit_package_bases = True
