@@ -4,7 +4,8 @@
 1. When all places are taken, a newcomer gets that of the idlest: first of a phone that holds several, then of one that
    has sent nothing, then of one that has stopped sending. Nobody is interrupted while a call is being stored. As long
    as nobody gives way, newcomers wait in the listening socket.
-2. Every connection has a time for its request and one for taking the answer; one task looks after all of them while
+2. Memory is a place, too: with less than a page and a call need, nobody new is let in before somebody leaves.
+3. Every connection has a time for its request and one for taking the answer; one task looks after all of them while
    there are any. A box without visitors has nothing to do here.
 
 Not here: one connection (connection.py), HTTP syntax (request.py), pages (routes.py, page.py), names (name_server.py).
@@ -32,6 +33,8 @@ _IDLE_MS = const(8_000)
 _SILENT_GIVES_WAY_MS = const(200)
 _STALLED_GIVES_WAY_MS = const(1_500)
 _LOOK_MS = const(500)
+_FREE_MIN = const(12_288)  # What storing a call, a frame on its way and a page need at one moment, in bytes.
+_FREE_PER_PHONE = const(2_048)  # What a phone that is here may still come to need for its form.
 
 
 class Server:
@@ -88,7 +91,7 @@ class Server:
         while True:
             try:
                 await readable(self._listener)
-                while len(self._connections) >= _PLACES and not self._give_way():
+                while self._full() and not self._give_way():
                     await asyncio.sleep_ms(50)
                 stream, peer = self._listener.accept()
                 stream.setblocking(False)
@@ -103,6 +106,17 @@ class Server:
                 # Out of sockets or memory: those who are here finish first.
                 self.failed(error)
                 await asyncio.sleep_ms(200)
+
+    def _full(self) -> bool:
+        """No place, or no memory for one more: who is here finishes first. There is always room for one."""
+        if len(self._connections) >= _PLACES:
+            return True
+        if not self._connections:
+            return False
+        needed = _FREE_MIN + _FREE_PER_PHONE * len(self._connections)
+        if gc.mem_free() < needed:
+            gc.collect()
+        return gc.mem_free() < needed
 
     def _give_way(self) -> bool:
         now_ms = self.now_ms()
@@ -132,7 +146,10 @@ class Server:
             for one in list(self._connections):
                 most_ms = _ANSWER_MS if one.answering else _REQUEST_MS
                 if not one.busy and (now_ms - one.moved_ms > _IDLE_MS or now_ms - one.since_ms > most_ms):
-                    self._end(one, "timed_out")
+                    try:
+                        self._end(one, "timed_out")
+                    except MemoryError as error:
+                        self.failed(error)  # Next time; the others still have somebody to look after them.
         self._watch = None
 
 
