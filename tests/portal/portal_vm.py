@@ -2,7 +2,8 @@
 """The portal with a box in memory, on MicroPython: `portal_vm.py MODE HTTP_PORT DNS_PORT`. Started by box_process.py.
 
 Lines on standard input drive the box: `mode NAME`, `advance CODE STATION`, `answer CODE TEXT`, `refuse REASON`,
-`time UNIX_S`, `pack` (notices and help points), `calls`, `heap`. Each is answered by one line of JSON.
+`time UNIX_S`, `later SECONDS`, `pack` (notices and help points), `district NAME`, `calls`, `heap`. Each is answered by
+one line of JSON.
 """
 
 import asyncio
@@ -37,14 +38,14 @@ PACK = [
     },
 ]
 POINTS = [
-    {"name": "Kat-Leuchtturm Rathaus Köpenick", "address": "Alt-Köpenick 21, 12555 Berlin", "kind": "lighthouse"},
+    {"name": "Rathaus Köpenick", "address": "Alt-Köpenick 21, 12555 Berlin", "kind": "meeting_point"},
     {"name": "Feuerwache Köpenick", "address": "Katzengraben 1", "kind": "fire_station"},
 ]
 
 
 class PacedBox(portal_testing.MemoryBox):
     def now_ms(self):
-        return time.ticks_ms()
+        return time.ticks_ms() + self.ms
 
 
 def obey(box, server, line):
@@ -68,6 +69,10 @@ def obey(box, server, line):
         }
     elif verb == "refuse":
         box.refuse = rest
+    elif verb == "later":
+        box.ms += int(rest) * 1000
+    elif verb == "district":
+        box.district, box.points = rest, []
     elif verb == "time":
         box.time_s = int(rest)
     elif verb == "pack":

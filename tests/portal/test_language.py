@@ -27,8 +27,9 @@ BUILT_KEYS = (
     "safe_",
     "cancel_",
     "amend_",
+    "kind_",
 )
-REFUSALS = {"rate_client", "rate_box", "too_long", "empty", "mode", "full", "unknown_code", "bad_code"}
+REFUSALS = {"rate_client", "rate_box", "too_long", "empty", "mode", "full", "unknown_code", "bad_code", "over"}
 
 
 def texts(name: str) -> dict[str, str]:

@@ -2,7 +2,9 @@
 """What a request asks of the box, and what a person reads when it says no; on the real MicroPython."""
 
 import html
+import re
 import urllib.parse
+from pathlib import Path
 
 import pytest
 
@@ -203,3 +205,98 @@ def test_the_phones_language_is_the_first_and_any_other_one_tap_away(box: BoxPro
     stored = box.post("/uk/status", code=code).body
     assert 'formaction="/vi/status"' in stored
     assert urllib.parse.quote(code) not in "".join(part.split('"')[0] for part in stored.split('action="')[1:])
+
+
+def test_a_call_renews_its_page_until_it_is_answered_and_that_can_be_stopped(box: BoxProcess) -> None:
+    answer = box.call(text="einmal")
+    code = answer.code
+    seconds, address = answer.headers["refresh"].split("; url=")
+    assert seconds == "20"
+    assert code not in address.upper()
+    assert re.fullmatch(r"/de/v/[0-9a-f]{32}", address)
+    assert "<textarea" not in answer.body, "nothing that a person could be writing when it renews itself"
+    box.tell(f"advance {code}")
+    renewed = box.get(address)
+    assert renewed.body.count('class="d"') == 2
+    assert renewed.headers["refresh"].startswith("20; url=/de/v/")
+    still = box.get(address + "/still")
+    assert f'href="{address}/still"' in renewed.body
+    assert "refresh" not in still.headers
+    assert 'name="text"' in still.body
+    assert "refresh" not in box.post("/de/status", code=code).headers
+    box.tell(f"answer {code} Wir kommen.")
+    assert "refresh" not in box.get(address).headers
+
+
+def test_an_address_of_a_call_opens_it_for_half_an_hour_and_at_this_box_only(rom: Path, box: BoxProcess) -> None:
+    address = box.call().headers["refresh"].split("url=")[1]
+    box.tell("later 1740")
+    assert box.get(address).status == 200
+    box.tell("later 120")
+    gone = box.get(address)
+    assert gone.status == 410
+    assert "geben Sie Ihren Code noch einmal ein" in gone.body
+    assert 'action="/de/status"' in gone.body
+    with BoxProcess(rom) as other:
+        assert other.get(other.call().headers["refresh"].split("url=")[1]).status == 200
+        assert other.get(address).status == 410
+
+
+@pytest.mark.parametrize("address", ["", "0" * 32, "x" * 32, "0" * 31, "0" * 64, "ÿ", "../../../boot.py"])
+def test_an_address_that_nobody_gave_out_opens_nothing(box: BoxProcess, address: str) -> None:
+    box.call()
+    answer = box.get(f"/de/v/{urllib.parse.quote(address)}")
+    assert answer.status == 410
+    assert "refresh" not in answer.headers
+    assert box.tell("asked") == []
+
+
+def test_a_real_call_is_not_added_to_where_nobody_reads_it(box: BoxProcess) -> None:
+    code = box.call(text="echt").code
+    for mode in ("everyday", "exercise", "maintenance"):
+        box.tell(f"mode {mode}")
+        page = box.post("/de/status", code=code).body
+        assert "Der Notfallbetrieb ist beendet" in page
+        assert 'action="/de/amend"' not in page
+        assert 'action="/de/safe"' in page
+        refused = box.post("/de/amend", code=code, text="mehr")
+        assert refused.status == 422
+        assert "liest jetzt niemand mehr" in refused.body
+    assert box.tell("calls")[code]["amended"] == []
+
+
+def test_an_exercise_is_added_to_in_every_mode(box: BoxProcess) -> None:
+    box.tell("mode exercise")
+    code = box.call(mode="exercise", text="geübt").code
+    for mode in ("everyday", "exercise", "emergency"):
+        box.tell(f"mode {mode}")
+        assert box.post("/de/amend", code=code, text=mode).status == 200
+    assert len(box.tell("calls")[code]["amended"]) == 3
+
+
+def test_an_addition_that_is_refused_stays_in_its_field(box: BoxProcess) -> None:
+    code = box.call().code
+    for text, sentence in (("ä" * 251, "zu lang"), ("zwei\0", "nicht lesbar")):
+        page = box.post("/de/amend", code=code, text=text).body
+        assert sentence in page
+        assert text.replace("\0", "") + "</textarea>" in page
+        assert "<details open>" in page
+
+
+def test_a_call_of_another_box_is_shown_and_not_changed(box: BoxProcess) -> None:
+    foreign = receipt_code.make(b"other")
+    asked = box.post("/de/status", code=foreign)
+    assert asked.headers["refresh"].startswith("20; ")
+    box.tell(f"know {foreign}")
+    page = box.get(asked.headers["refresh"].split("url=")[1] + "/still").body
+    assert page.count('class="d"') == 4
+    assert 'action="/de/amend"' not in page
+    assert "nur an der Box, an der Sie den Hilferuf gesendet haben" in page
+
+
+def test_a_form_longer_than_any_page_has_is_too_long_and_kept(box: BoxProcess) -> None:
+    answer = box.call(text="ü" * 900)
+    assert answer.status == 422
+    assert "zu lang" in answer.body
+    assert "ü" * 700 in answer.body
+    assert box.tell("calls") == {}

@@ -14,7 +14,7 @@ import asyncio
 
 from kiezbox.portal.language import Texts, choose
 from kiezbox.portal.request import BadRequest, Request
-from kiezbox.portal.routes import language_of
+from kiezbox.portal.routes import RENEW_S, language_of
 from kiezbox.protocol.constant import const
 
 _READ = const(512)
@@ -131,12 +131,15 @@ class Connection:
             elif problem or request.path != "/favicon.ico":
                 texts = Texts(language_of(request.path) or choose(request.language))
                 if problem:
-                    status, pieces = server.routes.problem(problem, texts)
+                    status, pieces, renewed = server.routes.problem(problem, texts)
                 else:
                     self.busy = True
-                    status, pieces = await server.routes.answer(request, self.phone, texts)
+                    status, pieces, renewed = await server.routes.answer(request, self.phone, texts)
                     self.busy = False
                 head = "Content-Type: text/html; charset=utf-8\r\n"
+                if renewed:
+                    # The header of the same meaning as <meta http-equiv="refresh">; the page offers to stop it.
+                    head += "Refresh: %d; url=%s\r\n" % (RENEW_S, renewed)
                 if status == 405:
                     head += "Allow: GET, HEAD, POST\r\n"
                 if request.method == "HEAD":

@@ -10,6 +10,7 @@
 Not here: which page for which request (routes.py). Called by routes.py.
 """
 
+from kiezbox.portal.help_points import KINDS, near
 from kiezbox.portal.language import FOLDER, NAMES, local_time, tag
 
 FIELDS = ("text", "place", "people", "name", "contact")
@@ -29,6 +30,9 @@ NOTICES_MAX = 2
 
 PLACES = ("call", "status", "help", "about")
 """Titles that have an address of their own; every other page belongs to the start page."""
+
+_RENEWAL = '<p class="x">{refreshing} <a href="/{.}/v/{0}/still">{refresh_stop}</a></p>'
+"""That a page renews itself, and how to stop that (WCAG 2.2.1)."""
 
 VALUES = (
     ("temperature_cc", 10, 1, "°C"),
@@ -152,13 +156,19 @@ def call(t, box, form, errors):  # noqa: ANN001, ANN201
             )
 
 
-def stages(t, box, code, call_status, said):  # noqa: ANN001, ANN201
-    """What is known of a call, with `said` as its first sentence (a key), and what its owner can still do."""
+def stages(t, box, code, call_status, said, view, renewing, typed=""):  # noqa: ANN001, ANN201
+    """What is known of a call, with `said` as its first sentence (a key).
+
+    `view` is the address under which the page renews itself. It does so now if `renewing`, and then has no field that a
+    person could be writing in; else it has what the owner can still do, with `typed` in the field.
+    """
     if call_status["exercise"]:
         yield from fill(t, '<p class="w"><strong>{exercise_stage}</strong></p>')
     if said:
         yield from fill(t, '<p class="s" role="status">{$0}</p>', said)
     yield from code_shown(t, code)
+    if renewing:
+        yield from fill(t, _RENEWAL, view)
     if call_status["answer"]:
         yield from fill(t, '<div class="a"><h2>{answer}</h2><p dir="auto">{0}</p></div>', call_status["answer"])
     reached = {one["stage"]: one for one in call_status["stages"]}
@@ -179,24 +189,40 @@ def stages(t, box, code, call_status, said):  # noqa: ANN001, ANN201
     yield "</ol>"
     if call_status["cancelled"]:
         yield from fill(t, '<p class="s">{cancelled}</p>')
-    yield from again(t, code)
-    if not call_status["cancelled"]:
-        for name in ("amend", "safe", "cancel"):
-            area = "<p>{$3}</p><button>{$2}</button></form></details>"
-            if name == "amend":
-                area = (
-                    '<label for="more">{amend_label}</label><textarea id="more" name="text" rows="2" maxlength="240" '
-                    'dir="auto"></textarea><button>{$2}</button></form></details>'
-                )
-            yield from fill(
-                t,
-                '<details><summary>{$0}</summary><form method="post" action="/{.}/{0}">'
-                '<input type="hidden" name="code" value="{1}">' + area,
-                name,
-                code,
-                name + "_send",
-                name + "_explained",
+        yield from again(t, code, "again")
+        return
+    read = call_status["exercise"] or box.mode == "emergency"
+    if not read:
+        yield from fill(t, '<p class="w">{over}</p>')
+    # The box that took the call knows that it stored it; another one knows only what the gateway said.
+    own = 1 in reached
+    yield from again(t, code, "change" if renewing and own else "again")
+    if renewing:
+        return
+    yield from fill(t, '<p><a href="/{.}/v/{0}">{refresh_start}</a></p>', view)
+    if not own:
+        yield from fill(t, "<p>{other_box}</p>")
+        return
+    for name in ("amend", "safe", "cancel"):
+        area = "<p>{$3}</p><button>{$2}</button></form></details>"
+        if name == "amend":
+            if not read:
+                continue
+            area = (
+                '<label for="more">{amend_label}</label><textarea id="more" name="text" rows="2" maxlength="240" '
+                'dir="auto">{4}</textarea><button>{$2}</button></form></details>'
             )
+        yield from fill(
+            t,
+            '<details{5}><summary>{$0}</summary><form method="post" action="/{.}/{0}">'
+            '<input type="hidden" name="code" value="{1}">' + area,
+            name,
+            code,
+            name + "_send",
+            name + "_explained",
+            typed,
+            " open" if typed and name == "amend" else "",
+        )
 
 
 def code_shown(t, code):  # noqa: ANN001, ANN201
@@ -206,13 +232,14 @@ def code_shown(t, code):  # noqa: ANN001, ANN201
     )
 
 
-def again(t, code):  # noqa: ANN001, ANN201
-    """A button that asks once more how far a call is."""
+def again(t, code, key):  # noqa: ANN001, ANN201
+    """A button that leads to the page of a call, which asks once more how far it is."""
     yield from fill(
         t,
         '<form method="post" action="/{.}/status"><input type="hidden" name="code" value="{0}">'
-        "<button>{again}</button></form>",
+        "<button>{$1}</button></form>",
         code,
+        key,
     )
 
 
@@ -227,11 +254,12 @@ def look_up(t, box, typed):  # noqa: ANN001, ANN201
     )
 
 
-def unknown(t, box, code, key):  # noqa: ANN001, ANN201
-    """A code that this box does not know, or not yet."""
+def unknown(t, box, code, key, view, renewing):  # noqa: ANN001, ANN201
+    """A code that this box does not know, or not yet; `view` and `renewing` as in `stages`."""
     yield from code_shown(t, code)
     yield from fill(t, '<p class="s" role="status">{$0}</p>', key)
-    yield from again(t, code)
+    yield from fill(t, _RENEWAL if renewing else '<p><a href="/{.}/v/{0}">{refresh_start}</a></p>', view)
+    yield from again(t, code, "again")
 
 
 def home(t, box):  # noqa: ANN001, ANN201
@@ -301,18 +329,20 @@ def notices(t, box):  # noqa: ANN001, ANN201
 
 def help_near(t, box):  # noqa: ANN001, ANN201
     """Places to go, what to do without power, notices."""
-    points = box.help_points()
-    yield from fill(t, "<h2>{points}</h2>" if points else "<h2>{points}</h2><p>{points_none}</p>")
-    if points:
-        yield "<ul>"
-        for one in points:
-            yield from fill(
-                t,
-                '<li><strong dir="auto">{0}</strong><br><span dir="auto">{1}</span></li>',
-                one.get("name", ""),
-                one.get("address", ""),
-            )
-        yield "</ul>"
+    some = False
+    yield from fill(t, "<h2>{points}</h2>")
+    for one in near(box):
+        if not some:
+            yield "<ul>"
+        some = True
+        yield from fill(t, '<li><strong dir="auto">{0}</strong>', one.get("name", ""))
+        if one.get("kind") in KINDS:
+            yield "<br>" + t("kind_" + one["kind"])
+        yield from fill(t, '<br><span dir="auto">{0}</span>', one.get("address", ""))
+        if one.get("area"):
+            yield from fill(t, '<br><small dir="auto">{0}</small>', one["area"])
+        yield "</li>"
+    yield from fill(t, "</ul><p>{points_note}</p>" if some else "<p>{points_none}</p>")
     yield from fill(
         t,
         "<h2>{no_power}</h2><ul><li>{no_power_1}</li><li>{no_power_2}</li><li>{no_power_3}</li><li>{no_power_4}</li>"

@@ -2,6 +2,7 @@
 """Which page answers which request, and what a request asks of the box.
 
 1. An address is /LANGUAGE/PAGE and says nothing about a person: texts and codes travel in forms.
+   Only the page of a call that renews itself has an address of its own, for half an hour: view.py says why.
 2. A request for another host is the probe of an operating system or a page that the name server led here: it is sent
    to the start page, so that the phone opens it. A form is taken only from this box's own page.
 3. A form carries the mode it was shown in. If the box has changed its mode since, nothing is sent and the person
@@ -11,16 +12,21 @@ Not here: HTTP (request.py, server.py), HTML (page.py). Called by server.py.
 """
 
 import gc
+import os
 
 from kiezbox.box.receipt_code import clean
 from kiezbox.box.refusal import Refused
 from kiezbox.portal import page
 from kiezbox.portal.language import known
+from kiezbox.portal.view import Views
 
 ASK_PAUSE_MS = 120_000
 """A code is asked for over the air once in this time, and at most ASKED_MAX codes are."""
 
 ASKED_MAX = 8
+
+RENEW_S = 20
+"""As the texts `refreshing` say."""
 
 BYTES_MAX = {"text": 500, "place": 120, "name": 120, "contact": 120}
 
@@ -28,8 +34,10 @@ BYTES_MAX = {"text": 500, "place": 120, "name": 120, "contact": 120}
 class Routes:
     """`box` as in box.py; `address` is the HOST or HOST:PORT that stands in the browser."""
 
-    def __init__(self, box, address: str) -> None:  # noqa: ANN001
+    def __init__(self, box, address: str, entropy=os.urandom) -> None:  # noqa: ANN001
+        """`entropy(length)` gives random bytes."""
         self.address = address
+        self._views = Views(entropy(16))
         self._box = box
         self._asked = {}
 
@@ -39,7 +47,9 @@ class Routes:
         return "http://" + self.address + "/" if foreign else None
 
     async def answer(self, request, client: str, t) -> "tuple":  # noqa: ANN001
-        """(HTTP status, generator of the page's pieces) with the texts `t`. Raises OSError."""
+        """(HTTP status, generator of the page's pieces, address that is to follow after RENEW_S or "") with the texts
+        `t`. Raises OSError.
+        """
         name = request.path[len(t.name) + 2 :] if request.path.startswith("/" + t.name + "/") else request.path[1:]
         if request.method == "POST":
             own = (
@@ -48,41 +58,46 @@ class Routes:
                 and request.fetch_site in ("", "same-origin", "none")
             )
             if not own:
-                return 403, self._sentence(t, "elsewhere")
+                return self._sentence(t, 403, "elsewhere")
             if name == "call":
                 return await self._submit(request, client, t)
             if name in ("status", "amend", "cancel", "safe"):
-                return await self._follow(request, name, t)
-            return 404, self._sentence(t, "not_found")
+                return await self._follow(name, request.form, request.unreadable, t)
+            return self._sentence(t, 404, "not_found")
         box = self._box
         if name == "" or (name == "call" and box.mode != "everyday"):
-            return 200, self._home(t, {}, "", ())
+            return self._home(t, 200, {}, "", ())
         if name == "call":
-            return 200, page.document(t, box, "call", page.call(t, box, {}, ()))
+            return 200, page.document(t, box, "call", page.call(t, box, {}, ())), ""
         if name == "status":
-            return 200, page.document(t, box, "status", page.look_up(t, box, ""))
+            return 200, page.document(t, box, "status", page.look_up(t, box, "")), ""
         if name == "help":
-            return 200, page.document(t, box, "help", page.help_near(t, box))
+            return 200, page.document(t, box, "help", page.help_near(t, box)), ""
         if name == "about":
-            return 200, page.document(t, box, "about", page.about(t, box))
+            return 200, page.document(t, box, "about", page.about(t, box)), ""
         if name in ("amend", "cancel", "safe"):
-            return 200, page.document(t, box, "status", page.look_up(t, box, ""))
-        return 404, self._sentence(t, "not_found")
+            return 200, page.document(t, box, "status", page.look_up(t, box, "")), ""
+        if name.startswith("v/"):
+            code = self._views.code(name[2:34], box.now_ms())
+            if code is None:
+                return 410, page.document(t, box, "status", page.look_up(t, box, ""), "", "view_expired"), ""
+            return await self._show(t, code, "", "", not name.endswith("/still"))
+        return self._sentence(t, 404, "not_found")
 
     def problem(self, status: int, t) -> "tuple":  # noqa: ANN001
         """The page for a request that could not be read."""
-        return status, self._sentence(t, "too_large" if status == 413 else "bad_request")
+        return self._sentence(t, status, "too_large" if status == 413 else "bad_request")
 
-    def _sentence(self, t, key):  # noqa: ANN001, ANN202
-        return page.document(t, self._box, "wrong", page.sentence(t, key))
+    def _sentence(self, t, status, key):  # noqa: ANN001, ANN202
+        return status, page.document(t, self._box, "wrong", page.sentence(t, key)), ""
 
-    def _home(self, t, form, error, fields):  # noqa: ANN001, ANN202
+    def _home(self, t, status, form, error, fields):  # noqa: ANN001, ANN202
         box = self._box
         if box.mode in ("emergency", "exercise"):
             key = "home_call" if box.mode == "emergency" else "home_exercise"
-            return page.document(t, box, key, page.call(t, box, form, fields), "", error)
+            return status, page.document(t, box, key, page.call(t, box, form, fields), "", error), ""
         key = "home" if box.mode == "everyday" else "home_closed"
-        return page.document(t, box, key, page.home(t, box), "", error)
+        return status, page.document(t, box, key, page.home(t, box), "", error), ""
 
     async def _submit(self, request, client, t):  # noqa: ANN001, ANN202
         box = self._box
@@ -109,23 +124,26 @@ class Routes:
                     gc.collect()
         if error:
             if box.mode == "everyday":
-                return 422, page.document(t, box, "call", page.call(t, box, form, fields), "", error)
-            return 422, self._home(t, form, error, fields)
-        status = box.status(code)
-        key = "stored_exercise" if status["exercise"] else "stored"
-        return 200, page.document(t, box, key, page.stages(t, box, code, status, "said_stored"), code)
+                return 422, page.document(t, box, "call", page.call(t, box, form, fields), "", error), ""
+            return self._home(t, 422, form, error, fields)
+        return await self._show(t, code, "", "said_stored", True)
 
-    async def _follow(self, request, name, t):  # noqa: ANN001, ANN202
+    async def _follow(self, name, form, unreadable, t):  # noqa: ANN001, ANN202
         box = self._box
-        typed = request.form.get("code", "")
+        typed = form.get("code", "")
         code = clean(typed)
         if code is None:
-            return 422, page.document(t, box, "status", page.look_up(t, box, typed[:20]), "", "bad_code")
-        error = said = ""
+            return 422, page.document(t, box, "status", page.look_up(t, box, typed[:20]), "", "bad_code"), ""
+        error = said = text = ""
         if name != "status":
             try:
                 if name == "amend":
-                    text = request.form.get("text", "")
+                    text = form.get("text", "")
+                    known_status = box.status(code)
+                    if known_status and not known_status["exercise"] and box.mode != "emergency":
+                        raise Refused("over")
+                    if unreadable:
+                        raise Refused("unreadable")
                     if len(text.encode()) > BYTES_MAX["text"]:
                         raise Refused("too_long")
                     await box.amend(code, text)
@@ -134,14 +152,26 @@ class Routes:
                 else:
                     await box.safe(code)
                 said = {"amend": "said_amended", "cancel": "said_cancelled", "safe": "said_safe"}[name]
+                text = ""
             except Refused as refused:
                 error = refused.reason
+        return await self._show(t, code, error, said, False, text)
+
+    async def _show(self, t, code, error, said, renewing, typed=""):  # noqa: ANN001, ANN202
+        """The page of a call; it renews itself if `renewing` and there is something to wait for."""
+        box = self._box
         status = box.status(code)
+        view = self._views.address(code, box.now_ms())
         if status is None:
             key = "status_asked" if await self._ask(code) else "status_busy"
-            return 200, page.document(t, box, "status", page.unknown(t, box, code, key), code, error)
-        body = page.stages(t, box, code, status, said)
-        return 422 if error else 200, page.document(t, box, "state", body, code, error)
+            renewing = renewing or not error
+            pieces = page.document(t, box, "status", page.unknown(t, box, code, key, view, renewing), code, error)
+        else:
+            renewing = renewing and not status["cancelled"] and status["answer"] is None
+            title = ("stored_exercise" if status["exercise"] else "stored") if said == "said_stored" else "state"
+            body = page.stages(t, box, code, status, said, view, renewing, typed)
+            pieces = page.document(t, box, title, body, code, error)
+        return 422 if error else 200, pieces, "/" + t.name + "/v/" + view if renewing else ""
 
     async def _ask(self, code: str) -> bool:
         """False if too many are asked for: the air is for calls first."""
@@ -168,6 +198,8 @@ def _checked(request, form) -> "tuple[str, tuple]":  # noqa: ANN001
     """A key of what is wrong and the fields that are; people become a plain number."""
     if request.unreadable:
         return "unreadable", ("text",)
+    if request.overlong:
+        return "too_long", ("text",)
     for name in BYTES_MAX:
         if len(form[name].encode()) > BYTES_MAX[name]:
             return "too_long", (name,)

@@ -40,12 +40,12 @@ _FREE_PER_PHONE = const(2_048)  # What a phone that is here may still come to ne
 class Server:
     """`port` is where it listens. `counters`: requests, gave_way, timed_out, failed; `failure`: the last one's kind."""
 
-    def __init__(self, box, listener, port: int, address: str) -> None:  # noqa: ANN001
+    def __init__(self, box, listener, port: int, address: str, entropy) -> None:  # noqa: ANN001
         self.port = port
         self.counters = {"requests": 0, "gave_way": 0, "timed_out": 0, "failed": 0}
         self.failure = ""
         self.names = None
-        self.routes = Routes(box, address)
+        self.routes = Routes(box, address, entropy)
         self.now_ms = box.now_ms
         with open(FOLDER + "style.css", "rb") as style:
             digest = hashlib.sha256(style.read()).digest()
@@ -153,11 +153,11 @@ class Server:
         self._watch = None
 
 
-async def serve(box, host: str, http_port: int, dns_port: int = 0, address: str = "") -> Server:  # noqa: ANN001
+async def serve(box, host: str, http_port: int, dns_port: int = 0, address: str = "", entropy=os.urandom):  # noqa: ANN001, ANN201
     """Serve the page of `box` at host:http_port until `close`; port 0 takes any free one.
 
     `address` is what phones see as this box's address, by default `host`. With `dns_port` the name server answers every
-    name with it. Raises OSError if a port is taken.
+    name with it. `entropy(length)` gives random bytes. Returns a Server; raises OSError if a port is taken.
     """
     address = address or host
     listener = socket.socket()
@@ -169,7 +169,8 @@ async def serve(box, host: str, http_port: int, dns_port: int = 0, address: str 
     except OSError:
         listener.close()
         raise
-    server = Server(box, listener, http_port, address if http_port == 80 else address + ":" + str(http_port))
+    seen = address if http_port == 80 else address + ":" + str(http_port)
+    server = Server(box, listener, http_port, seen, entropy)
     if dns_port:
         server.names = NameServer(host, dns_port, address)  # type: ignore[assignment]
     return server

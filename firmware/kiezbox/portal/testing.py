@@ -15,6 +15,7 @@ class MemoryBox:
         self.name = "Kiezbox Rathaus Köpenick"
         self.place = "Alt-Köpenick 21"
         self.node_num = 0x0B0C0001
+        self.district = ""
         self.mode = mode
         self.calls = {}
         self.asked = []
