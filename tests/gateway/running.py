@@ -28,6 +28,7 @@ class Running:
         self.radio = radio
         self.port = port
         self.boxes = endpoints or [deployment.box(index) for index in range(len(deployment.identities))]
+        self.task: asyncio.Task[None] | None = None
         radio.on_packet = self._hear
 
     def _hear(self, packet: Any) -> None:
@@ -102,6 +103,7 @@ async def running_gateway(
         try:
             port = await ready
             running = Running(gateway, deployment, radio, port, endpoints)
+            running.task = task
             await until(lambda: gateway.link.status.state == "ready")
             yield running
         finally:

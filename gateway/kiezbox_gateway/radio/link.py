@@ -106,8 +106,10 @@ class RadioLink:
                 was_ready = await self._serve_once()
             except LinkError as error:
                 was_ready = self.status.state == "ready"
+                if self.status.last_error != str(error) or was_ready:
+                    # A radio that is away for days must not fill the log.
+                    log.warning("link_failed", reason=str(error))
                 self.status.last_error = str(error)
-                log.warning("link_failed", reason=str(error))
             self.status.count("reconnects")
             self._set_state("connecting")
             retry_s = RETRY_MIN_S if was_ready else min(retry_s * 2, RETRY_MAX_S)
@@ -166,6 +168,7 @@ class RadioLink:
                 continue
             if isinstance(event, states.Ready):
                 self._set_state("ready")
+                self.status.last_error = None
                 self.status.node_num = event.node_num
                 self.status.differences = event.differences
                 if self._session is not None:

@@ -87,9 +87,8 @@ async def test_bulletin_of_the_city(tmp_path: Path) -> None:
 async def test_what_is_wrong_changes_nothing(tmp_path: Path, kind: str, payload: bytes) -> None:
     async with running_gateway(tmp_path, **MODE_TOO) as running:
         assert not await take_command(running.gateway, kind, payload)
-        for table in ("job", "stage", "audit"):
-            query = f"SELECT count(*) FROM {table}"  # noqa: S608  Constants.
-            assert await running.gateway.store.rows(query) == [(0,)]
+        for query in ("SELECT 1 FROM job", "SELECT 1 FROM stage", "SELECT 1 FROM audit"):
+            assert await running.gateway.store.rows(query) == []
 
 
 async def test_mutated_commands_never_end_the_gateway(tmp_path: Path) -> None:
