@@ -6,6 +6,7 @@ import random
 import socket
 import struct
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from tests.portal.box_process import BoxProcess, parse, read_all
 
 PLACES = 15
+LITTLE_KIB = 66
 
 
 def own(box: BoxProcess) -> bytes:
@@ -61,6 +63,23 @@ def test_fifteen_phones_at_once_are_all_served_within_the_heap(box: BoxProcess) 
         stream.close()
     after = box.tell("heap")["used"]
     assert (before - after) / PLACES < 2048, "bytes of heap for an open connection, on 64 bits"
+
+
+def test_with_little_memory_phones_wait_for_each_other_and_all_are_served(rom: Path) -> None:
+    with BoxProcess(rom, heap_kib=LITTLE_KIB) as box:
+        free = box.tell("heap")["free"]
+        assert 16_000 < free < 32_000, "about what the whole firmware leaves"
+        requests = []
+        for number in range(PLACES):
+            body = b"mode=emergency&people=many&text=" + b"x" * 400 + str(number).encode()
+            head = b"POST /ru/call HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n" % (own(box), len(body))
+            requests.append(head + body)
+        sources = [f"127.0.4.{number + 1}" for number in range(PLACES)]
+        with ThreadPoolExecutor(PLACES) as phones:
+            answers = list(phones.map(box.raw, requests, sources))
+        counters = box.tell("counters")
+        assert [answer[:12] for answer in answers] == [b"HTTP/1.1 422"] * PLACES, counters
+        assert counters["failed"] == 0
 
 
 def test_a_slow_loris_is_cut_off_and_nothing_stays_behind(box: BoxProcess) -> None:
