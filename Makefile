@@ -52,7 +52,9 @@ check: $(VENV)/dev.stamp ## Style, types and import rules, without running anyth
 	@$(BIN)/python -m tools.firmware_types
 
 test: $(VENV)/dev.stamp debian check ## Every test: both interpreters, real broker, real browser
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@# The browser driver keeps an event loop of its own running, which other asynchronous tests cannot share.
+	@$(BIN)/python -m pytest -m "not browser" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
 
 bench: $(VENV)/dev.stamp debian ## Measure, beside what a city would install instead: build/bench/*.json
 	@$(BIN)/python -m bench
