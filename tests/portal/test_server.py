@@ -52,6 +52,9 @@ def test_fifteen_phones_at_once_are_all_served_within_the_heap(box: BoxProcess) 
     streams = [box.connect(f"127.0.3.{number + 1}") for number in range(PLACES)]
     for stream in streams:
         stream.sendall(b"GET /ar/ HTTP/1.1\r\n" + own(box))
+    deadline = time.monotonic() + 10
+    while box.tell("counters")["open"] < PLACES and time.monotonic() < deadline:
+        time.sleep(0.05)
     time.sleep(0.2)
     before = box.tell("heap")["used"]
     assert box.tell("counters")["open"] == PLACES
