@@ -10,6 +10,7 @@ from kiezbox_simulator import board
 from kiezbox_simulator.firmware_build import build, rom_image
 
 PROTOCOL_TESTS = Path(__file__).resolve().parent / "protocol"
+HEAP_KIB = 128
 MODULES = sorted(path.stem for path in PROTOCOL_TESTS.glob("test_*.py"))
 
 
@@ -22,7 +23,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("module", MODULES)
 def test_module_passes_on_micropython(module: str, image: Path) -> None:
     result = subprocess.run(
-        board.command(image, "run_on_micropython", module),
+        board.command(image, "run_on_micropython", module, heap_kib=HEAP_KIB),
         cwd=PROTOCOL_TESTS,
         capture_output=True,
         text=True,

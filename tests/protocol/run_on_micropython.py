@@ -9,12 +9,8 @@ pytest and use no fixtures.
 import gc
 import sys
 
-# As main.py does on a board: collecting often keeps what lives together, so that large pieces stay free.
-GC_THRESHOLD_BYTES = 16 * 1024
-
 
 def main() -> int:
-    gc.threshold(GC_THRESHOLD_BYTES)
     name = sys.argv[1]
     module = __import__(name)
     tests = sorted(key for key in dir(module) if key.startswith("test_") and callable(getattr(module, key)))

@@ -20,8 +20,6 @@ class Preset:
     snr_min_ddb: where demodulation ends, in 0.1 dB (same data sheet, table 6-1).
     """
 
-    __slots__ = ("bandwidth_hz", "coding_rate_denominator", "name", "snr_min_ddb", "spreading_factor", "symbol_us")
-
     def __init__(self, name: str, bandwidth_hz: int, spreading_factor: int, coding_rate_denominator: int) -> None:
         self.name = name
         self.bandwidth_hz = bandwidth_hz

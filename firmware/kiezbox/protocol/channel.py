@@ -46,8 +46,6 @@ def expand_key(psk: bytes) -> bytes:
 class Channel:
     """name: as used for the hash; key: expanded; hash: 0..255, a hint only."""
 
-    __slots__ = ("_cipher", "hash", "key", "name")
-
     def __init__(self, name: str, psk: bytes, preset_name: str = "LongFast") -> None:
         """An empty name stands for the preset's display name. Raises ValueError for a key that is too long."""
         self.name = name or preset_name

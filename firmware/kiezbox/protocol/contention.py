@@ -40,8 +40,6 @@ def own_window(load_pct: int) -> int:
 class Contention:
     """Delays for one preset. `load` is the channel use of the last minute by everybody that is heard, and by us."""
 
-    __slots__ = ("_load_us", "_random", "_span", "slot_ms")
-
     def __init__(self, preset: "Preset", random: "RandomBits") -> None:
         self.slot_ms = slot_ms(preset)
         self._random = random

@@ -15,6 +15,8 @@
 Limit: EU decision 2006/771/EC, 869.4-869.65 MHz, 10 % of an hour. Not here: queueing. Called by mesh.py.
 """
 
+from array import array
+
 from kiezbox.protocol import priority
 
 TYPE_CHECKING = False
@@ -41,21 +43,6 @@ class DutyLedger:
     """Spent airtime of the last hour. Times are milliseconds of one steady clock that starts at or after 0 at each boot
     and never goes back."""
 
-    __slots__ = (
-        "_asked_ms",
-        "_bound_ms",
-        "_buckets",
-        "_ceilings_ms",
-        "_last_minute",
-        "_open_buckets",
-        "_open_ceilings_ms",
-        "_open_ms",
-        "_persisted_at_ms",
-        "_spent_ms",
-        "_told_ms",
-        "limit_ms",
-    )
-
     def __init__(
         self, limit_ms: int = LIMIT_MS, reserve_pct: int = RESERVE_PCT, saved: "dict[str, Any] | None" = None
     ) -> None:
@@ -74,8 +61,9 @@ class DutyLedger:
         self._ceilings_ms = [limit_ms * share // 100 for share in CEILING_PCT]
         for rank in (priority.STRANGER, priority.READING):
             self._ceilings_ms[rank] = self._open_ceilings_ms[rank]
-        self._buckets = [0] * BUCKETS
-        self._open_buckets = [0] * BUCKETS
+        # Four bytes a minute, where a list takes as many as a pointer, and on a large number more.
+        self._buckets = array("I", bytes(4 * BUCKETS))
+        self._open_buckets = array("I", bytes(4 * BUCKETS))
         self._last_minute = 0
         self._spent_ms = 0
         self._open_ms = 0

@@ -44,18 +44,6 @@ _EVERYBODY = b"\xff\xff\xff\xff"
 class Flooding:
     """Frames are whole and without fault (frame.py)."""
 
-    __slots__ = (
-        "_contention",
-        "_count",
-        "_history",
-        "_last_byte",
-        "_node_num",
-        "_origin_cap",
-        "_queue",
-        "_secret",
-        "role",
-    )
-
     def __init__(
         self,
         node_num: int,

@@ -38,19 +38,6 @@ class Header:
     none), relay_node (last byte of the number of who sends this copy): u8.
     """
 
-    __slots__ = (
-        "channel_hash",
-        "from_node",
-        "hop_limit",
-        "hop_start",
-        "next_hop",
-        "packet_id",
-        "relay_node",
-        "to_node",
-        "via_mqtt",
-        "want_ack",
-    )
-
     def __init__(
         self,
         to_node: int,

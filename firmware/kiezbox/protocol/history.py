@@ -21,8 +21,6 @@ class History:
     """Keys are bytes 4 to 11 of a frame: from and packet id, as they are on the air. A place is 0 .. size - 1, and
     means the same packet until `size` others were added."""
 
-    __slots__ = ("_digests", "_flags", "_keys", "_next", "_next_hops", "_relay_nodes", "size")
-
     def __init__(self, size: int = SIZE_DEFAULT) -> None:
         """size: entries; the firmware keeps max(2 * MAX_NUM_NODES, 100)."""
         if size < 1:

@@ -9,8 +9,6 @@ SIZE = 16
 class Neighbours:
     """node number -> (rssi_dbm, snr_db, heard_ms)."""
 
-    __slots__ = ("nodes",)
-
     def __init__(self) -> None:
         self.nodes: dict[int, tuple[int, int, int]] = {}
 

@@ -50,18 +50,6 @@ class Data:
     for a sender older than 2.5 that sends none.
     """
 
-    __slots__ = (
-        "bitfield",
-        "dest",
-        "emoji",
-        "payload",
-        "portnum",
-        "reply_id",
-        "request_id",
-        "source",
-        "want_response",
-    )
-
     def __init__(
         self,
         portnum: int,

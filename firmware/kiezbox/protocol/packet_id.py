@@ -22,8 +22,6 @@ PERSIST_NAME = "packet_counter"
 class PacketIds:
     """u32 numbers, never 0."""
 
-    __slots__ = ("_counter", "_keeps", "_key")
-
     def __init__(self, key: bytes, saved: "dict[str, Any] | None" = None) -> None:
         """key: secret of this node that stays the same over reboots; where saved is None it must be new at each
         start.

@@ -43,8 +43,6 @@ class OriginCap:
     """Airtime that relaying the emergencies of each origin has cost in its running hour; at most 32 origins, the oldest
     forgotten. An origin that is over its cap is still relayed, as a stranger."""
 
-    __slots__ = ("_cap_us", "_origins")
-
     def __init__(self, limit_ms: int) -> None:
         """limit_ms: what the ledger allows in an hour altogether."""
         self._cap_us = limit_ms * ORIGIN_SHARE_PCT * 10

@@ -26,8 +26,6 @@ class Watched:
     """One packet that waits for its acknowledgement. due_ms is None while it waits in the transmit queue or was
     relayed."""
 
-    __slots__ = ("airtime_us", "attempts", "due_ms", "exhausted", "frame", "packet_id", "rank", "relayed")
-
     def __init__(self, packet_id: int, frame: bytes, rank: int, airtime_us: int) -> None:
         self.packet_id = packet_id
         self.frame = frame
@@ -42,8 +40,6 @@ class Watched:
 class Reliability:
     """At most eight packets; a further one takes the place of one that was relayed already, or is sent once,
     unwatched."""
-
-    __slots__ = ("_watched",)
 
     def __init__(self) -> None:
         self._watched: list[Watched] = []

@@ -16,8 +16,6 @@ class Waiting:
     snr_db: how well a relayed one was heard, late: its first moment went to somebody else, given_up: it is with the
     radio, and need not be tried again if the channel is busy."""
 
-    __slots__ = ("airtime_us", "due_ms", "frame", "given_up", "key", "late", "rank", "relayed", "snr_db")
-
     def __init__(self, frame: bytes, rank: int, due_ms: int, relayed: bool, airtime_us: int, snr_db: int = 0) -> None:
         self.frame = frame
         self.rank = rank
@@ -45,8 +43,6 @@ class Waiting:
 
 class TransmitQueue:
     """`items` is kept in order, so that the first that is due is the one to send."""
-
-    __slots__ = ("items", "size")
 
     def __init__(self, size: int = SIZE_DEFAULT) -> None:
         if size < 1:
