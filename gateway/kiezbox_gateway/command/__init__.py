@@ -57,7 +57,10 @@ def _broken(name: str, error: Exception) -> TyperCommand:
         raise CommandError(sentence)
 
     return TyperCommand(
-        name, callback=fail, short_help="(cannot be loaded)", context_settings={"ignore_unknown_options": True}
+        name,
+        callback=fail,
+        short_help="(cannot be loaded)",
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )
 
 
@@ -90,9 +93,8 @@ def root(
 
 def main() -> None:
     """Entry point of the console script."""
-    # Imported here: the error classes of the gateway would slow every command's start.
     try:
-        result = app(standalone_mode=False)
+        result = app(standalone_mode=False, prog_name="kiezbox")
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kiezbox_gateway import clock, configuration, secret_files
+from kiezbox_gateway import clock, configuration, logging_setup, secret_files
 from kiezbox_gateway.city.broker import BrokerAddress, BrokerConnection, BrokerError
 from kiezbox_gateway.command import client
 from kiezbox_gateway.command.client import DEFAULT_CONFIG, ConfigOption, JsonOption
@@ -174,17 +174,13 @@ def _part(status: dict[str, Any], name: str) -> Finding:
     return Finding(name, part["connected"], found, "" if part["connected"] else "messages wait in the outbox")
 
 
-@app.command()
-def doctor(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Check configuration, keys, disk, database, clock, radio and broker, and say what to do."""
-    findings: list[Finding] = []
+def examine(config: Path) -> list[Finding]:
+    """Everything, in the order in which to repair it."""
     try:
         settings = configuration.load(config)
-        findings.append(Finding("configuration", True, f"{config} is in order"))
     except ConfigurationError as error:
-        findings = [Finding("configuration", False, problem, f"edit {config}") for problem in error.problems]
-        _print(findings, as_json=as_json)
-        raise typer.Exit(1) from None
+        return [Finding("configuration", False, problem, f"edit {config}") for problem in error.problems]
+    findings = [Finding("configuration", True, f"{config} is in order")]
     checks: list[Callable[[Configuration], Finding]] = [_secrets, _disk, _database, _clock]
     findings += [check(settings) for check in checks]
     if findings[1].good or "no box" in findings[1].found:
@@ -195,6 +191,15 @@ def doctor(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
         else:
             findings.append(Finding("gateway", True, "is not running"))
             findings += [asyncio.run(_try_radio(settings)), asyncio.run(_try_city(settings))]
+    return findings
+
+
+@app.command()
+def doctor(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Check configuration, keys, disk, database, clock, radio and broker, and say what to do."""
+    # What the parts log while they are tried is said by the findings.
+    logging_setup.configure("error", "text")
+    findings = examine(config)
     _print(findings, as_json=as_json)
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)

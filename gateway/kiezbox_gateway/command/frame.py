@@ -45,6 +45,7 @@ FURTHER = ("want_response", "dest", "source", "request_id", "reply_id", "emoji",
 REASONS = {
     "too_short": f"a frame has at least {HEADER_LENGTH} bytes",
     "too_large": f"the payload is too long; a whole frame holds at most {FRAME_LENGTH_MAX} bytes",
+    "from_invalid": "the sender's number must not be 0 or ffffffff",
     "portnum_invalid": "portnum is a number from 1 to 511",
 }
 

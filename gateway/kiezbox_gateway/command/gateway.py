@@ -5,6 +5,7 @@ run a gateway and work with a running one. Data commands are in `gateway_data`, 
 """
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -67,7 +68,8 @@ def run(
             ) from None
         raise
     finally:
-        port_file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            port_file.unlink()
 
 
 @app.command()
