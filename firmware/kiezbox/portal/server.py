@@ -34,7 +34,7 @@ _SILENT_GIVES_WAY_MS = const(200)
 _STALLED_GIVES_WAY_MS = const(1_500)
 _LOOK_MS = const(500)
 _FREE_MIN = const(12_288)  # What storing a call, a frame on its way and a page need at one moment, in bytes.
-_FREE_PER_PHONE = const(4_096)  # What a phone that is here may still come to need, for its form and its page.
+_FREE_PER_PHONE = const(2_048)  # What a phone that is here may still come to need, for its form and its page.
 
 
 class Server:
