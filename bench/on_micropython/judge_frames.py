@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Times the protocol core on MicroPython; prints one line `name microseconds bytes_allocated` for each figure."""
+"""Measures the protocol core on MicroPython, one line `name value` for each figure.
+
+Argument `time`: microseconds per step, the collector at work as on a board. Argument `memory`: bytes of heap that one
+step takes; needs a heap that holds a step without being collected.
+"""
 
 import gc
+import sys
 import time
 
 from kiezbox.protocol import priority
@@ -9,7 +14,8 @@ from kiezbox.protocol.airtime import PRESETS
 from kiezbox.protocol.box_keys import BoxKeys
 from kiezbox.protocol.channel import Channel
 from kiezbox.protocol.ed25519 import verify
-from kiezbox.protocol.frame import BROADCAST
+from kiezbox.protocol.frame import BROADCAST, Header, encode_header
+from kiezbox.protocol.history import SIZE_DEFAULT
 from kiezbox.protocol.hkdf import Hmac
 from kiezbox.protocol.mesh import MeshNode, Transmit
 from kiezbox.protocol.packet import Data
@@ -17,6 +23,7 @@ from kiezbox.protocol.packet import Data
 CHANNEL = Channel("Kiezbox", bytes(range(32)))
 PRESET = PRESETS["MEDIUM_FAST"]
 FRAMES = 64
+ROUNDS = 15
 
 
 def frames():
@@ -34,37 +41,59 @@ def frames():
 
 
 def measure(name, count, prepare, step):
-    """Time `count` steps; allocation is measured in a second round with collection off."""
-    prepared = prepare()
-    gc.collect()
-    started_us = time.ticks_us()
-    for index in range(count):
-        step(prepared, index)
-    took_us = time.ticks_diff(time.ticks_us(), started_us)
-    prepared = prepare()
-    gc.collect()
-    gc.disable()
-    before = gc.mem_alloc()
-    step(prepared, 0)
-    allocated = gc.mem_alloc() - before
-    gc.enable()
-    print(name, took_us / count, allocated)
+    """The fastest of several rounds of `count` steps: what else the host does can only make a round slower."""
+    if sys.argv[1] == "memory":
+        prepared = prepare()
+        gc.collect()
+        gc.disable()
+        before_bytes = gc.mem_alloc()
+        step(prepared, 0)
+        print(name, gc.mem_alloc() - before_bytes)
+        gc.enable()
+        return
+    fastest_us = None
+    for _ in range(ROUNDS):
+        prepared = prepare()
+        gc.collect()
+        started_us = time.ticks_us()
+        for index in range(count):
+            step(prepared, index)
+        took_us = time.ticks_diff(time.ticks_us(), started_us)
+        if fastest_us is None or took_us < fastest_us:
+            fastest_us = took_us
+    print(name, fastest_us / count)
 
 
-def relay_and_send(prepared, index):
-    """Receive, decide, schedule the relay, and take it out when its time has come."""
+def judge(prepared, index):
+    """Receive, decide, and schedule what is to be relayed."""
     node, received = prepared
     node.receive(received[index], -100, 3, index * 10_000)
 
 
+def relay(channels=(CHANNEL,)):
+    """A relay in the middle of its life: its history is full."""
+    node = MeshNode(0x12, list(channels), PRESET, "CLIENT", 5, b"relay")
+    for number in range(SIZE_DEFAULT):
+        frame = encode_header(Header(BROADCAST, 0x7C000000 + number, 1 + number, 0, 3))
+        node.receive(frame, -100, 3, 0)
+    return node
+
+
+def relay_that_has_heard(received):
+    """A relay that has heard them all, and those frames as another relay sends them."""
+    node = relay()
+    for frame in received:
+        node.receive(frame, -100, 3, 0)
+    return node, [frame[:12] + bytes((frame[12] - 1,)) + frame[13:] for frame in received]
+
+
 def main():
     received = frames()
-    measure(
-        "judge_and_schedule_relay",
-        FRAMES,
-        lambda: (MeshNode(0x12, [CHANNEL], PRESET, "CLIENT", 5, b"relay"), received),
-        relay_and_send,
-    )
+    strange = [frame[:13] + b"\x00" + frame[14:] for frame in received]
+    measure("judge_and_schedule_relay", FRAMES, lambda: (relay(), received), judge)
+    measure("judge_and_schedule_relay_of_another_channel", FRAMES, lambda: (relay(), strange), judge)
+    measure("judge_duplicate", FRAMES, lambda: relay_that_has_heard(received), judge)
+    measure("judge_malformed", FRAMES, lambda: (relay(), [bytes(10)] * FRAMES), judge)
     keys = Hmac(b"k" * 32)
     measure("hmac_200_bytes", 200, lambda: bytes(200), lambda data, _: keys.digest(data))
     measure("box_key_of_one_kind", 50, lambda: None, lambda _, __: BoxKeys(b"r" * 32).mac(3))
