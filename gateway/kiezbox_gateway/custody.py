@@ -23,7 +23,6 @@ from kiezbox_gateway.store.rows import (
     OutboxClass,
     Stored,
     StoreError,
-    StoreFullError,
 )
 from kiezbox_gateway.store.store import Store
 
@@ -115,7 +114,7 @@ class Custody:
         on_query: Callable[[int, str], None],
         on_mode: Callable[[int, int], None],
         may_take: Callable[[str], bool],
-        make_room: Callable[[], bool],
+        make_room: Callable[[StoreError], bool],
     ) -> None:
         self.status = CustodyStatus()
         self._endpoint = endpoint
@@ -190,8 +189,8 @@ class Custody:
         try:
             try:
                 stored = await future
-            except StoreFullError:
-                if message.kind == "reading" or not self._make_room():
+            except StoreError as error:
+                if message.kind == "reading" or not self._make_room(error):
                     raise
                 stored = await self._store.take(message)
         except StoreError as error:

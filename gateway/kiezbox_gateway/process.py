@@ -29,7 +29,7 @@ from kiezbox_gateway.radio.send_queue import PORT_TEXT
 from kiezbox_gateway.radio.setup import Wanted
 from kiezbox_gateway.secret_files import BoxIdentity
 from kiezbox_gateway.store import backup, erasure, jobs
-from kiezbox_gateway.store.rows import Heard, OutboxClass, StoreError
+from kiezbox_gateway.store.rows import Heard, OutboxClass, StoreError, StoreFullError
 from kiezbox_gateway.store.store import Store
 
 # Sequence numbers of stored readings that the endpoint is told at the start, for its receipts.
@@ -76,7 +76,7 @@ class Gateway:
             on_query=self._on_query,
             on_mode=self.downlink.note_mode,
             may_take=self.disk.may_take,
-            make_room=self.disk.free_reserve,
+            make_room=self._make_room,
         )
         self._background: set[asyncio.Task[None]] = set()
 
@@ -201,6 +201,12 @@ class Gateway:
         await asyncio.to_thread(backup.erase_from_backups, self.store.folder, erased.ids, now_ms)
         self.city.notify(OutboxClass.STAGE)
         return erased.ids
+
+    def _make_room(self, error: StoreError) -> bool:
+        """Free the reserve for a call. A full disk may also show as an I/O error of the log's index."""
+        if not isinstance(error, StoreFullError) and not self.disk.check():
+            return False
+        return self.disk.free_reserve()
 
     def _on_query(self, node_num: int, code: str) -> None:
         task = asyncio.create_task(self.downlink.answer_query(node_num, code))

@@ -80,10 +80,10 @@ async def test_full_disk_refuses_readings_frees_the_reserve_for_calls(
         freed = []
         real = running.gateway.disk.free_reserve
 
-        def free() -> bool:
+        def free(error: StoreError) -> bool:
             """The blocks of the reserve become the store's."""
+            assert isinstance(error, StoreFullError)
             freed.append(real())
-            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), asyncio.get_running_loop())
             store.writer._connection.execute("PRAGMA max_page_count = 1000000")
             return freed[-1]
 
