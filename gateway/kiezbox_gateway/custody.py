@@ -8,7 +8,7 @@ not be stored is not acknowledged, so its box keeps it and sends it again.
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,7 +114,7 @@ class Custody:
         on_query: Callable[[int, str], None],
         on_mode: Callable[[int, int], None],
         may_take: Callable[[str], bool],
-        make_room: Callable[[StoreError], bool],
+        make_room: Callable[[StoreError], Awaitable[bool]],
     ) -> None:
         self.status = CustodyStatus()
         self._endpoint = endpoint
@@ -190,7 +190,7 @@ class Custody:
             try:
                 stored = await future
             except StoreError as error:
-                if message.kind == "reading" or not self._make_room(error):
+                if message.kind == "reading" or not await self._make_room(error):
                     raise
                 stored = await self._store.take(message)
         except StoreError as error:

@@ -9,6 +9,7 @@ import os
 import signal
 import sqlite3
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 import structlog
@@ -65,6 +66,7 @@ class Gateway:
         self.city = self._make_city()
         self.link = self._make_link()
         self._uplink_s: float | None = None
+        self._making_room = asyncio.Lock()
         self.downlink = Downlink(
             endpoint, store, self.link, configuration.gateway.district, self.city.notify, self._on_payload
         )
@@ -202,16 +204,26 @@ class Gateway:
         self.city.notify(OutboxClass.STAGE)
         return erased.ids
 
-    def _make_room(self, error: StoreError) -> bool:
-        """Free the reserve for a call. A full disk may also show as an I/O error of the log's index."""
+    async def _make_room(self, error: StoreError) -> bool:
+        """Make room for a call: free the reserve, then let readings give up their pages. True when it may fit now."""
         if not isinstance(error, StoreFullError) and not self.disk.check():
+            # A full disk may also show as an I/O error of the log's index; this is something else.
             return False
-        return self.disk.free_reserve()
+        async with self._making_room:
+            freed = self.disk.free_reserve()
+            try:
+                return bool(await upkeep.shed_readings(self)) or freed
+            except StoreError as second:
+                log.error("shedding_failed", reason=second.reason)
+                return freed
 
-    def _on_query(self, node_num: int, code: str) -> None:
-        task = asyncio.create_task(self.downlink.answer_query(node_num, code))
+    def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+    def _on_query(self, node_num: int, code: str) -> None:
+        self._start_task(self.downlink.answer_query(node_num, code))
 
     async def run(self, *, on_ready: Any = None) -> None:
         """Run until SIGTERM or SIGINT. Raises OSError when the web port cannot be opened."""
@@ -244,9 +256,9 @@ class Gateway:
                 # A part that ends is a fault of ours, or a damaged store; the service manager starts the whole anew.
                 _raise_first(task.exception())
         finally:
-            for task in tasks:
+            for task in (*tasks, *self._background):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, *self._background, return_exceptions=True)
             await web.close()
             await self.custody.finish()
             await self.store.close()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from kiezbox_gateway.custody import unix_ms
+from kiezbox_gateway.disk import MIB
 from kiezbox_gateway.store import backup, erasure, jobs, messages
 from kiezbox_gateway.store.rows import NewMessage, OutboxClass, StoreCorruptError, StoreError
 
@@ -28,6 +29,9 @@ FIRST_S = 5.0
 # Thinning stops a tenth below the limit, so that it does not run at every message.
 THIN_TO_PCT = 90
 COARSER = 4
+# Rows in one transaction of shedding, and about what a stored reading occupies.
+SHED_STEP = 1_000
+READING_BYTES = 300
 COARSEST_S = 8 * 86_400
 
 log = structlog.get_logger(part="upkeep")
@@ -67,6 +71,28 @@ async def look_at_disk(gateway: "Gateway") -> None:
         await note_incident(gateway, "disk_low", f"{gateway.disk.free_bytes >> 20} MiB free")
     if gateway.custody.status.alarm == StoreCorruptError.reason:
         raise StoreCorruptError("the store is damaged; the gateway starts anew and restores it")
+
+
+async def shed_readings(gateway: "Gateway") -> int:
+    """Empty about as many pages inside the database as the reserve has, so that calls need no more of the disk.
+
+    Returns how many readings went. The log is emptied before and after, or it would want to grow instead.
+    """
+    await gateway.store.writer.outside(_restart_log)
+    wanted = max(SHED_STEP, gateway.configuration.outbox.disk_reserve_mib * MIB // READING_BYTES)
+    removed = 0
+    while removed < wanted:
+        step = await gateway.store.submit(lambda connection: messages.shed(connection, SHED_STEP))
+        removed += step
+        if not step:
+            break
+    await gateway.store.writer.outside(_restart_log)
+    log.critical("readings_shed", count=removed)
+    return removed
+
+
+def _restart_log(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
 
 
 async def note_incident(gateway: "Gateway", name: str, detail: str) -> None:

@@ -80,7 +80,7 @@ async def test_full_disk_refuses_readings_frees_the_reserve_for_calls(
         freed = []
         real = running.gateway.disk.free_reserve
 
-        def free(error: StoreError) -> bool:
+        async def free(error: StoreError) -> bool:
             """The blocks of the reserve become the store's."""
             assert isinstance(error, StoreFullError)
             freed.append(real())

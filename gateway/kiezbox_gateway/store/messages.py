@@ -146,6 +146,25 @@ def count(connection: sqlite3.Connection, reason: str, amount: int = 1) -> None:
     )
 
 
+def shed(connection: sqlite3.Connection, limit: int) -> int:
+    """Delete the oldest readings, those the city has first, so that their pages take calls. Returns how many."""
+    known = connection.execute(
+        "DELETE FROM message WHERE sequence IN (SELECT sequence FROM message"
+        " WHERE kind = 'reading' AND confirmed_ms IS NOT NULL ORDER BY sequence LIMIT ?)",
+        (limit,),
+    ).rowcount
+    if known:
+        return known
+    lost = connection.execute(
+        "DELETE FROM message WHERE sequence IN (SELECT sequence FROM message INDEXED BY message_waiting"
+        " WHERE confirmed_ms IS NULL AND class = ? ORDER BY sequence LIMIT ?)",
+        (int(OutboxClass.READING), limit),
+    ).rowcount
+    if lost:
+        count(connection, "shed_disk_full", lost)
+    return lost
+
+
 def thin(connection: sqlite3.Connection, after_sequence: int, slot_s: int, reason: str) -> tuple[int, int | None]:
     """Among the oldest unconfirmed readings behind a sequence number keep one per box and time slot.
 
