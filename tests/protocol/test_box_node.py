@@ -32,6 +32,7 @@ class Air:
         self.events = []
         self.received = []
         self.names = []
+        self.telemetry = []
         self.deaf = False
         self.frames = 0
 
@@ -62,6 +63,8 @@ class Air:
                         self.gateway.acknowledge(NODE, found.counter, 2, self.now_ms)
                     elif isinstance(event, PacketReceived) and event.data.portnum == 4:
                         self.names.append(event.data.payload)
+                    elif isinstance(event, PacketReceived) and event.data.portnum == 67:
+                        self.telemetry.append(event.data.payload)
             else:
                 assert isinstance(action, Drop)
 
@@ -96,6 +99,19 @@ def test_nodeinfo_names_the_box_once_soon_after_the_start() -> None:
     assert b"KB1" in air.names[0]
 
 
+def test_stock_apps_are_told_what_the_box_measures_and_who_it_is_when_they_ask() -> None:
+    air = Air({})
+    air.box.measured({"temperature_cc": 2150})
+    air.run(4 * 3_600_000)
+    told = [payload for payload in air.telemetry if payload[:1] == b"\x1a"]
+    assert told
+    assert told[0] == b"\x1a\x05\x0d\x00\x00\xac\x41"  # 21.5 degrees as a float
+    names = len(air.names)
+    air.radio.send(Data(4, b"", want_response=True), NODE, 4, air.now_ms)
+    air.run(air.now_ms + 10_000)
+    assert len(air.names) == names + 1
+
+
 def test_call_waits_for_a_gateway_that_comes_hours_later() -> None:
     air = Air({})
     air.run(2000)
@@ -123,6 +139,7 @@ def test_reboot_never_repeats_a_counter() -> None:
             seen.add(counter)
         air.run(9000)
         assert len(air.received) >= 3
+        air = None  # Nothing of the old life is left when the next begins.
 
 
 def test_emergency_does_not_wait_behind_readings() -> None:

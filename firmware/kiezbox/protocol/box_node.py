@@ -4,7 +4,7 @@
 1. Every frame goes through the mesh node first; what it decrypted from the private port goes to the endpoint.
 2. The endpoint's messages leave as broadcasts on the private port. Only a few of them wait in the mesh's queue at a
    time; an emergency goes there at any time, and the queue puts it in front.
-3. The box introduces itself (NodeInfo) soon after the start and then slowly, so that stock apps list it by name.
+3. The box introduces itself to stock apps by name, and slowly tells them what it measures (introduction.py).
 4. Persist actions of both halves come out of `poll`, before what depends on them goes out.
 
 Not here: radio, flash, clock (the owner's), what a mode or a reading is. Called by the firmware and by the simulator.
@@ -15,8 +15,9 @@ from kiezbox.protocol.box_endpoint import BoxEndpoint
 from kiezbox.protocol.constant import const
 from kiezbox.protocol.duty import DutyLedger
 from kiezbox.protocol.frame import BROADCAST
+from kiezbox.protocol.introduction import INTERVAL_MS, Introduction
 from kiezbox.protocol.mesh import Drop, MeshNode, PacketReceived, Transmit
-from kiezbox.protocol.packet import NODEINFO_APP, Data, encode_user
+from kiezbox.protocol.packet import NODEINFO_APP, Data
 from kiezbox.protocol.random_bits import RandomBits
 
 TYPE_CHECKING = False
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 # Own packets in the mesh's queue, before more are taken from the endpoint.
 _WAITING_MAX = const(4)
-_NODEINFO_FIRST_MS = const(30_000)
-_NODEINFO_INTERVAL_MS = const(10_800_000)
 
 
 class BoxNode:
@@ -50,7 +49,8 @@ class BoxNode:
         long_name: str = "",
         short_name: str = "",
         district: "str | None" = None,
-        nodeinfo_interval_ms: int = _NODEINFO_INTERVAL_MS,
+        nodeinfo_interval_ms: int = INTERVAL_MS,
+        telemetry_interval_ms: int = INTERVAL_MS,
     ) -> None:
         """saved: the values that were persisted before, by name; empty on a new box. entropy: at least 16 random
         bytes."""
@@ -58,11 +58,15 @@ class BoxNode:
         self.endpoint = BoxEndpoint(node_num, root_key, district_public_keys, entropy, saved, district)
         ledger = DutyLedger(saved=saved)
         self.mesh = MeshNode(node_num, [channel], preset, role, hop_limit, entropy, ledger, saved, root_key)
-        self.long_name = long_name
-        self.short_name = short_name
-        self._nodeinfo_interval_ms = nodeinfo_interval_ms
-        self._nodeinfo_due_ms: int | None = None
-        self._random = RandomBits(entropy, b"box node")
+        self._introduction = Introduction(
+            node_num,
+            long_name,
+            short_name,
+            role,
+            RandomBits(entropy, b"box node"),
+            nodeinfo_interval_ms,
+            telemetry_interval_ms,
+        )
         self._waiting: set[int] = set()
 
     # The endpoint's surface, see box_endpoint.py
@@ -95,6 +99,10 @@ class BoxNode:
         """What the box's clock says now and how good it is; a worse time from the air is refused."""
         self.endpoint.set_clock(time_s, quality, now_ms)
 
+    def measured(self, values: "dict[str, int]") -> None:
+        """The latest values by name, for telemetry to stock apps; what failed is not in it."""
+        self._introduction.values = values
+
     # The mesh node's surface
 
     def receive(self, frame: bytes, rssi_dbm: int, snr_db: int, now_ms: int) -> "list[Any]":
@@ -104,23 +112,29 @@ class BoxNode:
             if isinstance(event, PacketReceived) and event.data.portnum == envelope.PORTNUM:
                 found += self.endpoint.receive(event.data.payload, now_ms)
             else:
+                if (
+                    isinstance(event, PacketReceived)
+                    and event.data.portnum == NODEINFO_APP
+                    and event.data.want_response
+                    and event.header.to_node == self.node_num
+                ):
+                    self._introduction.asked(now_ms)
                 found.append(event)
         return found
 
     def poll(self, now_ms: int) -> "list[Any]":
         """Transmit, Persist and Drop actions that are due."""
         actions: list[Any] = []
-        if self._nodeinfo_due_ms is None:
-            self._nodeinfo_due_ms = now_ms + _NODEINFO_FIRST_MS // 2 + self._random.below(_NODEINFO_FIRST_MS)
         for action in self.endpoint.poll(now_ms, self._rank_max()):
             if isinstance(action, events.Send):
                 self._hand_over(Data(envelope.PORTNUM, action.payload), action.priority, now_ms)
             else:
                 actions.append(action)
-        if self.mesh.ready and now_ms >= self._nodeinfo_due_ms:
-            self._nodeinfo_due_ms = now_ms + self._nodeinfo_interval_ms
-            user = encode_user(self.node_num, self.long_name, self.short_name)
-            self._hand_over(Data(NODEINFO_APP, user), priority.READING, now_ms)
+        if self.mesh.ready:
+            spent_ms = self.mesh.ledger.spent_ms(now_ms)
+            told = self._introduction.poll(now_ms, self.mesh.contention.load_pct(now_ms), spent_ms)
+            if told is not None:
+                self._hand_over(told, priority.READING, now_ms)
         for action in self.mesh.poll(now_ms):
             if isinstance(action, (Transmit, Drop)):
                 self._waiting.discard(action.packet_id)
@@ -137,11 +151,9 @@ class BoxNode:
 
     def next_wakeup_ms(self, now_ms: int) -> "int | None":
         """When `poll` has something to do."""
-        if self._nodeinfo_due_ms is None:
-            return now_ms
         found_ms = [self.mesh.next_wakeup_ms(now_ms), self.endpoint.next_wakeup_ms(now_ms, self._rank_max())]
         if self.mesh.ready:
-            found_ms.append(self._nodeinfo_due_ms)
+            found_ms.append(self._introduction.next_wakeup_ms(now_ms))
         due_ms = None
         for one_ms in found_ms:
             if one_ms is not None and (due_ms is None or one_ms < due_ms):
