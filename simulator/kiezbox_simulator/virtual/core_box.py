@@ -94,7 +94,7 @@ class CoreBox(CoreNode):
 
     def start(self) -> None:
         """First work, and readings from a moment that differs from box to box."""
-        self.plan()
+        super().start()
         offset_us = round(self._interval_us * chance.uniform(self._seed, "phase", self.station.name))
         self.schedule.at(self.schedule.now_us + offset_us, self._sample, self._boots)
 

@@ -35,7 +35,8 @@ class CoreNode:
         return self.schedule.now_us // 1000
 
     def start(self) -> None:
-        """Let the node plan its first work."""
+        """Poll once, as every owner does after a start: that is when a node asks for its first numbers. Then plan."""
+        self._perform(self.node.poll(self.now_ms))
         self.plan()
 
     def receive(self, frame: bytes, rssi_dbm: int, snr_db: float) -> None:

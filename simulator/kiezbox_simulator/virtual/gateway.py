@@ -113,7 +113,7 @@ class Gateway(CoreNode):
         self.ether.switch(self.station, True)
         self._planned_us = -1
         self._boot()
-        self.plan()
+        self.start()
 
     def handle(self, events: list[Any]) -> None:
         """Store, then acknowledge."""
