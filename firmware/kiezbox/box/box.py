@@ -193,7 +193,7 @@ class Box:
     async def measure(self) -> None:
         """Read the sensors, send frames of samples, offer again what nobody acknowledged."""
         interval_s = self._configuration["reading_interval_s"]
-        await asyncio.sleep_ms(int.from_bytes(self._ports.entropy(2), "little") * interval_s * 1000 // 65536)
+        await self._rest("measure", self._part_of(interval_s * 1000))
         samples = []
         while True:
             started_ms = self.now_ms()
@@ -234,11 +234,15 @@ class Box:
     async def report(self) -> None:
         """Health, by schedule."""
         interval_ms = self._configuration["health_interval_s"] * 1000
-        await asyncio.sleep_ms(int.from_bytes(self._ports.entropy(2), "little") * interval_ms // 65536)
+        await self._rest("report", self._part_of(interval_ms))
         while True:
             self._send("health", self._health())
             self._wake.set()
             await self._rest("report", interval_ms)
+
+    def _part_of(self, interval_ms: int) -> int:
+        """A random part of it, so that each box has its own moment."""
+        return int.from_bytes(self._ports.entropy(2), "little") * interval_ms // 65536
 
     async def _rest(self, name: str, wait_ms: int) -> None:
         """Sleep in short steps, so that the supervisor sees the task alive."""

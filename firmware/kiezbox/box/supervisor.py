@@ -13,6 +13,7 @@ CRASHES_KEPT = 8
 PAUSE_FIRST_S = 1
 PAUSE_LONGEST_S = 40
 STALE_MS = 60_000
+WATCH_S = 5
 
 
 class Supervisor:
@@ -57,7 +58,7 @@ class Supervisor:
             stale = [name for name in self._seen_ms if now_ms - self._seen_ms[name] > STALE_MS]
             if self._ports.watchdog is not None and not stale:
                 self._ports.watchdog.feed()
-            await asyncio.sleep(1)
+            await asyncio.sleep(WATCH_S)
 
     def _note(self, name: str, reason: str) -> None:
         ring = load(self._path).get("crashes", [])

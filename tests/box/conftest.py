@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kiezbox_simulator.firmware_build import FirmwareBuild, build
+from kiezbox_simulator.virtual.vm_pool import compile_vm
+from tests.box.lone_box import LoneBox
+
+MakeBox = Callable[..., LoneBox]
+
+
+@pytest.fixture(scope="session")
+def firmware(tmp_path_factory: pytest.TempPathFactory) -> tuple[FirmwareBuild, Path]:
+    folder = tmp_path_factory.mktemp("lone")
+    (folder / "firmware").mkdir()
+    return build(folder / "firmware"), compile_vm(folder / "vm")
+
+
+@pytest.fixture
+def lone_box(tmp_path: Path, firmware: tuple[FirmwareBuild, Path]) -> Iterator[MakeBox]:
+    """Makes a box alone in virtual time, with changes to its configuration."""
+    made: list[LoneBox] = []
+
+    def make(**changes: Any) -> LoneBox:
+        made.append(LoneBox(tmp_path / f"box{len(made)}", *firmware, **changes))
+        return made[-1]
+
+    yield make
+    for box in made:
+        box.cut_power()

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole firmware alone in virtual time: it goes on for days, whatever its intervals are."""
+
+from tests.box.conftest import MakeBox
+
+DAY_S = 86_400
+
+
+def test_long_intervals_do_not_starve_the_watchdog(lone_box: MakeBox) -> None:
+    box = lone_box(reading_interval_s=900, health_interval_s=43_200)
+    box.run(DAY_S)
+    assert box.resets == []
+    assert len(box.frames) > 20
+
+
+def test_intervals_of_a_day_and_a_week_do_not_either(lone_box: MakeBox) -> None:
+    box = lone_box(reading_interval_s=86_400, samples_per_frame=1, health_interval_s=604_800)
+    box.run(DAY_S // 4)
+    assert box.resets == []
