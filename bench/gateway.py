@@ -157,10 +157,11 @@ async def _memory(folder: Path) -> tuple[float, float, float]:
     script.write_text(
         "import asyncio, sys\nfrom pathlib import Path\n"
         "from kiezbox_gateway import process, configuration\n"
+        "from kiezbox_gateway.gateway import Gateway\n"
         "async def main():\n"
-        "    gateway = await process.Gateway.start(configuration.load(Path(sys.argv[1])))\n"
+        "    gateway = await Gateway.start(configuration.load(Path(sys.argv[1])))\n"
         "    asyncio.get_running_loop().call_later(8, lambda: print('ready', flush=True))\n"
-        "    await gateway.run()\n"
+        "    await process.serve(gateway)\n"
         "asyncio.run(main())\n"
     )
     from kiezbox_gateway import provisioning

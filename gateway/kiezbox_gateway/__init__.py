@@ -8,7 +8,8 @@
     command/        the command line (`kiezbox gateway ...`, `kiezbox frame ...`)
     configuration   the one schema of the one configuration file
     custody         verified, stored, acknowledged: in this order
-    process         puts the parts together
+    gateway         the parts and how they are joined
+    process         runs them side by side
 
 The frame and message formats are not here: they are in `kiezbox.protocol`, shared with the boxes.
 """

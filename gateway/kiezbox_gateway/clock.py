@@ -16,6 +16,16 @@ EARLIEST_S = 1_760_000_000
 QUALITY_NONE, QUALITY_FAIR, QUALITY_GOOD = 0, 1, 2
 
 
+def unix_ms() -> int:
+    """Milliseconds since 1970, by this computer's clock."""
+    return time.time_ns() // 1_000_000
+
+
+def monotonic_ms() -> int:
+    """Milliseconds of a clock that never jumps."""
+    return time.monotonic_ns() // 1_000_000
+
+
 class _Timex(ctypes.Structure):
     """struct timex of Linux; only its size and `modes` = 0 (read only) matter here."""
 

@@ -7,7 +7,6 @@ not be stored is not acknowledged, so its box keeps it and sends it again.
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import structlog
 
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint, Progress, Received, Rejected
+from kiezbox_gateway.clock import unix_ms
 from kiezbox_gateway.store.rows import (
     CLASS_OF_KIND,
     Call,
@@ -43,11 +43,6 @@ class CustodyStatus:
     rejected: dict[str, int] = field(default_factory=dict)
     shed: dict[str, int] = field(default_factory=dict)
     alarm: str | None = None
-
-
-def unix_ms() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def to_new_message(received: Received, received_ms: int, heard: Heard | None) -> NewMessage:

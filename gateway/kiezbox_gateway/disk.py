@@ -26,7 +26,7 @@ class Disk:
         self.free_bytes = 0
         self._folder = folder
         self._reserve = folder / RESERVE_NAME
-        self._reserve_bytes = reserve_mib * MIB
+        self.reserve_bytes = reserve_mib * MIB
         self._free_min_bytes = free_min_mib * MIB
         self._checked_s = -CHECK_PAUSE_S
 
@@ -43,7 +43,7 @@ class Disk:
         if low != self.low:
             log.warning("disk_low" if low else "disk_has_room", free_mib=self.free_bytes // MIB)
         self.low = low
-        if self.free_bytes > self._free_min_bytes + 2 * self._reserve_bytes and not self.has_reserve:
+        if self.free_bytes > self._free_min_bytes + 2 * self.reserve_bytes and not self.has_reserve:
             self._lay_in()
         return low
 
@@ -51,7 +51,7 @@ class Disk:
     def has_reserve(self) -> bool:
         """Whether the reserve file is there in full."""
         try:
-            return self._reserve.stat().st_size >= self._reserve_bytes
+            return self._reserve.stat().st_size >= self.reserve_bytes
         except OSError:
             return False
 
@@ -76,7 +76,7 @@ class Disk:
         try:
             descriptor = os.open(self._reserve, os.O_WRONLY | os.O_CREAT, 0o600)
             try:
-                os.posix_fallocate(descriptor, 0, self._reserve_bytes)
+                os.posix_fallocate(descriptor, 0, self.reserve_bytes)
             finally:
                 os.close(descriptor)
         except OSError:

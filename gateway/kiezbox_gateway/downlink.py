@@ -18,8 +18,8 @@ from kiezbox.protocol import envelope, events
 from kiezbox.protocol import messages as protocol_messages
 from kiezbox.protocol.downlink import CONFIRMED
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint
-from kiezbox_gateway.custody import unix_ms
-from kiezbox_gateway.radio.link import RadioLink, monotonic_ms
+from kiezbox_gateway.clock import monotonic_ms, unix_ms
+from kiezbox_gateway.radio.link import RadioLink
 from kiezbox_gateway.radio.send_queue import BROADCAST, PORT_TEXT, Outgoing
 from kiezbox_gateway.store import calls, jobs, messages
 from kiezbox_gateway.store.calls import FoundCall

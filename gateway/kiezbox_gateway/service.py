@@ -7,12 +7,9 @@ The watchdog is fed only while a write to the store comes back in time, so a gat
 import asyncio
 import os
 import socket
-from typing import TYPE_CHECKING
 
+from kiezbox_gateway.gateway import Gateway
 from kiezbox_gateway.store.rows import StoreError
-
-if TYPE_CHECKING:
-    from kiezbox_gateway.process import Gateway
 
 
 def tell(state: str) -> None:
@@ -29,7 +26,7 @@ def tell(state: str) -> None:
             return
 
 
-async def notify(gateway: "Gateway") -> None:
+async def notify(gateway: Gateway) -> None:
     """Say ready, then feed the watchdog at half its interval."""
     tell("READY=1")
     interval_us = os.environ.get("WATCHDOG_USEC", "")

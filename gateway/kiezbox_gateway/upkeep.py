@@ -9,17 +9,13 @@ import json
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 import structlog
 
-from kiezbox_gateway.custody import unix_ms
-from kiezbox_gateway.disk import MIB
+from kiezbox_gateway.clock import unix_ms
+from kiezbox_gateway.gateway import Gateway
 from kiezbox_gateway.store import backup, erasure, jobs, messages
 from kiezbox_gateway.store.rows import NewMessage, OutboxClass, StoreCorruptError, StoreError
-
-if TYPE_CHECKING:
-    from kiezbox_gateway.process import Gateway
 
 THINNING_PAUSE_S = 10.0
 RETENTION_PAUSE_S = 3_600.0
@@ -29,15 +25,12 @@ FIRST_S = 5.0
 # Thinning stops a tenth below the limit, so that it does not run at every message.
 THIN_TO_PCT = 90
 COARSER = 4
-# Rows in one transaction of shedding, and about what a stored reading occupies.
-SHED_STEP = 1_000
-READING_BYTES = 300
 COARSEST_S = 8 * 86_400
 
 log = structlog.get_logger(part="upkeep")
 
 
-async def run(gateway: "Gateway") -> None:
+async def run(gateway: Gateway) -> None:
     """All duties, until cancelled. Raises StoreCorruptError when the store turns out to be damaged."""
     duties: list[tuple[float, Callable[[Gateway], Awaitable[None]]]] = [
         (THINNING_PAUSE_S, thin),
@@ -51,7 +44,7 @@ async def run(gateway: "Gateway") -> None:
             group.create_task(_repeat(gateway, pause_s, duty))
 
 
-async def _repeat(gateway: "Gateway", pause_s: float, duty: Callable[["Gateway"], Awaitable[None]]) -> None:
+async def _repeat(gateway: Gateway, pause_s: float, duty: Callable[[Gateway], Awaitable[None]]) -> None:
     await asyncio.sleep(FIRST_S)
     while True:
         try:
@@ -63,7 +56,7 @@ async def _repeat(gateway: "Gateway", pause_s: float, duty: Callable[["Gateway"]
         await asyncio.sleep(pause_s)
 
 
-async def look_at_disk(gateway: "Gateway") -> None:
+async def look_at_disk(gateway: Gateway) -> None:
     """Free space, and whether the store has turned out to be damaged."""
     was_low = gateway.disk.low
     await asyncio.to_thread(gateway.disk.check)
@@ -73,29 +66,7 @@ async def look_at_disk(gateway: "Gateway") -> None:
         raise StoreCorruptError("the store is damaged; the gateway starts anew and restores it")
 
 
-async def shed_readings(gateway: "Gateway") -> int:
-    """Empty about as many pages inside the database as the reserve has, so that calls need no more of the disk.
-
-    Returns how many readings went. The log is emptied before and after, or it would want to grow instead.
-    """
-    await gateway.store.writer.outside(_restart_log)
-    wanted = max(SHED_STEP, gateway.configuration.outbox.disk_reserve_mib * MIB // READING_BYTES)
-    removed = 0
-    while removed < wanted:
-        step = await gateway.store.submit(lambda connection: messages.shed(connection, SHED_STEP))
-        removed += step
-        if not step:
-            break
-    await gateway.store.writer.outside(_restart_log)
-    log.critical("readings_shed", count=removed)
-    return removed
-
-
-def _restart_log(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
-
-
-async def note_incident(gateway: "Gateway", name: str, detail: str) -> None:
+async def note_incident(gateway: Gateway, name: str, detail: str) -> None:
     """Keep it for the operator."""
     now_ms = unix_ms()
     await gateway.store.submit(
@@ -107,7 +78,7 @@ async def note_incident(gateway: "Gateway", name: str, detail: str) -> None:
     )
 
 
-async def thin(gateway: "Gateway") -> None:
+async def thin(gateway: Gateway) -> None:
     """While too many readings wait for the city, keep of the oldest one per box and time slot, then coarser slots."""
     limit = gateway.configuration.outbox.readings_max
     waiting = (await gateway.waiting_counts()).get(OutboxClass.READING, 0)
@@ -132,7 +103,7 @@ def _thinning(after: int, slot_s: int) -> Callable[[sqlite3.Connection], tuple[i
     return lambda connection: messages.thin(connection, after, slot_s, "thinned_outbox_full")
 
 
-async def retain(gateway: "Gateway") -> None:
+async def retain(gateway: Gateway) -> None:
     """Erase what the city has confirmed and whose days are over; expire jobs."""
     now_ms = unix_ms()
     retention = gateway.configuration.retention
@@ -156,7 +127,7 @@ def _expiring(kinds: tuple[str, ...], before_ms: int, now_ms: int) -> Callable[[
     return lambda connection: erasure.expire(connection, kinds, before_ms, now_ms)
 
 
-async def back_up(gateway: "Gateway") -> None:
+async def back_up(gateway: Gateway) -> None:
     """A backup a day; the old ones go."""
     folder = gateway.store.folder
     if not gateway.disk.low:
@@ -165,7 +136,7 @@ async def back_up(gateway: "Gateway") -> None:
     await asyncio.to_thread(backup.remove_old, folder, gateway.configuration.retention.backup_days, time.time())
 
 
-async def report_health(gateway: "Gateway") -> None:
+async def report_health(gateway: Gateway) -> None:
     """The gateway's own state as a message to the city."""
     now_ms = unix_ms()
     body = {

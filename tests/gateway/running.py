@@ -10,7 +10,8 @@ from typing import Any
 import aiohttp
 
 from kiezbox.protocol import envelope
-from kiezbox_gateway.process import Gateway
+from kiezbox_gateway import process
+from kiezbox_gateway.gateway import Gateway
 from tests.gateway.city_broker import free_port
 from tests.gateway.deployment import Box, Deployment
 from tests.gateway.radio_peer import RadioPeer
@@ -99,7 +100,7 @@ async def running_gateway(
         radio.channels[0].settings.psk = deployment.channel_key
         gateway = await Gateway.start(deployment.configuration)
         ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(gateway.run(on_ready=ready.set_result))
+        task = asyncio.create_task(process.serve(gateway, on_ready=ready.set_result))
         try:
             port = await ready
             running = Running(gateway, deployment, radio, port, endpoints)

@@ -8,15 +8,14 @@ and dropped.
 
 import json
 import time
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Collection
+from typing import Annotated, Literal
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from kiezbox_gateway.downlink import Downlink
 from kiezbox_gateway.store.calls import NoSuchCallError, StageError
-
-if TYPE_CHECKING:
-    from kiezbox_gateway.process import Gateway
 
 log = structlog.get_logger(part="command")
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
@@ -58,56 +57,62 @@ class Mode(Command):
     lifetime_s: Annotated[int, Field(ge=300, le=30 * 86_400)] = 86_400
 
 
-async def take_command(gateway: "Gateway", kind: str, payload: bytes) -> bool:
-    """Carry out a command. True when it was (or had been) taken; StoreError passes, so that it is delivered again."""
-    if kind not in gateway.configuration.city.commands or len(payload) > PAYLOAD_LENGTH_MAX:
-        log.warning("command_not_accepted", kind=kind[:20])
-        return False
-    try:
-        values = json.loads(payload)
+class CityCommands:
+    """Carries out what the city sends. `kinds`: which commands it may send; `boxes`: node numbers for modes."""
+
+    def __init__(self, downlink: Downlink, kinds: Collection[str], boxes: list[int]) -> None:
+        self._downlink = downlink
+        self._kinds = kinds
+        self._boxes = boxes
+
+    async def take(self, kind: str, payload: bytes) -> bool:
+        """True when it was (or had been) carried out; StoreError passes, so that the broker delivers it again."""
+        if kind not in self._kinds or len(payload) > PAYLOAD_LENGTH_MAX:
+            log.warning("command_not_accepted", kind=kind[:20])
+            return False
+        try:
+            await self._carry_out(kind, json.loads(payload))
+        except ValidationError as error:
+            fields = [".".join(map(str, each["loc"])) for each in error.errors()]
+            log.warning("command_malformed", kind=kind, fields=fields)
+            return False
+        except (ValueError, RecursionError) as error:
+            log.warning("command_malformed", kind=kind, reason=type(error).__name__)
+            return False
+        except (NoSuchCallError, StageError) as error:
+            log.warning("command_impossible", kind=kind, reason=error.reason)
+            return False
+        return True
+
+    async def _carry_out(self, kind: str, values: object) -> None:
         if kind == "answer":
             answer = Answer.model_validate(values)
-            await gateway.downlink.answer(
+            await self._downlink.answer(
                 answer.call, answer.stage, answer.station, answer.text, "city", command_id=f"city:{answer.id}"
             )
         elif kind == "bulletin":
-            await _bulletin(gateway, Bulletin.model_validate(values))
+            bulletin = Bulletin.model_validate(values)
+            now_s = int(time.time())
+            message = {
+                "identifier": bulletin.id,
+                "headline": bulletin.headline,
+                "text": bulletin.text,
+                "language": bulletin.language,
+                "severity": bulletin.severity,
+                "sent_s": now_s,
+                "expires_s": now_s + bulletin.lifetime_s,
+                "source": bulletin.source,
+            }
+            expires_ms = (now_s + bulletin.lifetime_s) * 1000
+            await self._downlink.send_bulletin(
+                message, origin="city", expires_ms=expires_ms, command_id=f"city:{bulletin.id}"
+            )
         else:
             mode = Mode.model_validate(values)
-            await gateway.downlink.send_mode(
+            await self._downlink.send_mode(
                 mode.mode,
                 origin="city",
-                boxes=list(gateway.boxes),
+                boxes=self._boxes,
                 lifetime_s=mode.lifetime_s,
                 command_id=f"city:{mode.id}",
             )
-    except ValidationError as error:
-        log.warning("command_malformed", kind=kind, fields=[".".join(map(str, each["loc"])) for each in error.errors()])
-        return False
-    except (ValueError, RecursionError) as error:
-        log.warning("command_malformed", kind=kind, reason=type(error).__name__)
-        return False
-    except (NoSuchCallError, StageError) as error:
-        log.warning("command_impossible", kind=kind, reason=error.reason)
-        return False
-    return True
-
-
-async def _bulletin(gateway: "Gateway", bulletin: Bulletin) -> None:
-    now_s = int(time.time())
-    message = {
-        "identifier": bulletin.id,
-        "headline": bulletin.headline,
-        "text": bulletin.text,
-        "language": bulletin.language,
-        "severity": bulletin.severity,
-        "sent_s": now_s,
-        "expires_s": now_s + bulletin.lifetime_s,
-        "source": bulletin.source,
-    }
-    await gateway.downlink.send_bulletin(
-        message,
-        origin="city",
-        expires_ms=(now_s + bulletin.lifetime_s) * 1000,
-        command_id=f"city:{bulletin.id}",
-    )

@@ -17,10 +17,10 @@ import typer
 from kiezbox.protocol.reading import VALUE_NAMES
 from kiezbox_gateway import configuration, secret_files
 from kiezbox_gateway.city.message import instant
+from kiezbox_gateway.clock import unix_ms
 from kiezbox_gateway.command import CommandError, client
 from kiezbox_gateway.command.client import DEFAULT_CONFIG, ConfigOption, JsonOption
 from kiezbox_gateway.configuration import Configuration
-from kiezbox_gateway.custody import unix_ms
 from kiezbox_gateway.store import backup as backups
 from kiezbox_gateway.store import database, erasure
 from kiezbox_gateway.store.rows import StoreError

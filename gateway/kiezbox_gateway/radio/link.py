@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from kiezbox_gateway.clock import monotonic_ms
 from kiezbox_gateway.radio import session as states
 from kiezbox_gateway.radio.send_queue import Outgoing, SendQueue
 from kiezbox_gateway.radio.session import RadioSession
@@ -27,11 +28,6 @@ STOLEN_COUNT = 4
 STOLEN_WINDOW_S = 60.0
 
 log = structlog.get_logger(part="radio")
-
-
-def monotonic_ms() -> int:
-    """Milliseconds of the monotonic clock."""
-    return time.monotonic_ns() // 1_000_000
 
 
 @dataclass

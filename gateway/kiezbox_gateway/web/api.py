@@ -18,7 +18,7 @@ from kiezbox_gateway.store import calls, erasure, jobs
 from kiezbox_gateway.store.rows import PERSONAL_KINDS, OutboxClass
 
 if TYPE_CHECKING:
-    from kiezbox_gateway.process import Gateway
+    from kiezbox_gateway.gateway import Gateway
 
 LIMIT_MAX = 1_000
 MODE_NAMES = {1: "everyday", 2: "emergency", 3: "exercise", 4: "maintenance"}

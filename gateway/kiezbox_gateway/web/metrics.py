@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from kiezbox_gateway.store.rows import OutboxClass
 
 if TYPE_CHECKING:
-    from kiezbox_gateway.process import Gateway
+    from kiezbox_gateway.gateway import Gateway
 
 
 class _Snapshot(Collector):

@@ -9,7 +9,7 @@ from aiohttp import web
 from kiezbox_gateway.web import api
 
 if TYPE_CHECKING:
-    from kiezbox_gateway.process import Gateway
+    from kiezbox_gateway.gateway import Gateway
 
 ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("kiezbox_gateway.web"), autoescape=True, undefined=jinja2.StrictUndefined

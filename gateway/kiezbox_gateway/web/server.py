@@ -12,7 +12,7 @@ from kiezbox_gateway.store.rows import StoreError
 from kiezbox_gateway.web import api, metrics, page
 
 if TYPE_CHECKING:
-    from kiezbox_gateway.process import Gateway
+    from kiezbox_gateway.gateway import Gateway
 
 BODY_LENGTH_MAX = 65_536
 HEADERS = {

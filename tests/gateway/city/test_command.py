@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from kiezbox_gateway.city.command import take_command
 from kiezbox_gateway.store.rows import StoreError
 from tests.gateway.city_broker import Mosquitto, Subscriber
 from tests.gateway.deployment import emergency
@@ -50,19 +49,19 @@ async def test_answer_of_the_city_over_the_broker(tmp_path: Path) -> None:
 
 async def test_only_accepted_kinds_are_carried_out(tmp_path: Path) -> None:
     async with running_gateway(tmp_path / "a") as running:
-        assert not await take_command(running.gateway, "mode", encode(id="1", mode="emergency"))
-        assert not await take_command(running.gateway, "shutdown", encode(id="1"))
+        assert not await running.gateway.commands.take("mode", encode(id="1", mode="emergency"))
+        assert not await running.gateway.commands.take("shutdown", encode(id="1"))
         assert await running.gateway.store.rows("SELECT count(*) FROM job") == [(0,)]
     async with running_gateway(tmp_path / "b", **MODE_TOO) as running:
-        assert await take_command(running.gateway, "mode", encode(id="1", mode="emergency"))
-        assert await take_command(running.gateway, "mode", encode(id="1", mode="emergency"))
+        assert await running.gateway.commands.take("mode", encode(id="1", mode="emergency"))
+        assert await running.gateway.commands.take("mode", encode(id="1", mode="emergency"))
         assert await running.gateway.store.rows("SELECT count(*) FROM job") == [(1,)]
 
 
 async def test_bulletin_of_the_city(tmp_path: Path) -> None:
     async with running_gateway(tmp_path) as running:
         command = encode(id="b1", headline="Titel", text="Text", source="Bezirksamt", lifetime_s=600)
-        assert await take_command(running.gateway, "bulletin", command)
+        assert await running.gateway.commands.take("bulletin", command)
         await until(lambda: any(type(event).__name__ == "BulletinReceived" for event in running.boxes[0].events))
 
 
@@ -86,7 +85,7 @@ async def test_bulletin_of_the_city(tmp_path: Path) -> None:
 )
 async def test_what_is_wrong_changes_nothing(tmp_path: Path, kind: str, payload: bytes) -> None:
     async with running_gateway(tmp_path, **MODE_TOO) as running:
-        assert not await take_command(running.gateway, kind, payload)
+        assert not await running.gateway.commands.take(kind, payload)
         for query in ("SELECT 1 FROM job", "SELECT 1 FROM stage", "SELECT 1 FROM audit"):
             assert await running.gateway.store.rows(query) == []
 
@@ -108,7 +107,7 @@ async def test_mutated_commands_never_end_the_gateway(tmp_path: Path) -> None:
                 )
                 if not raw:
                     break
-            await take_command(running.gateway, chance.choice(("answer", "bulletin", "mode")), bytes(raw))
+            await running.gateway.commands.take(chance.choice(("answer", "bulletin", "mode")), bytes(raw))
         status, _ = await running.request("GET", "/healthz")
         assert status == 200
 
@@ -126,4 +125,4 @@ async def test_store_that_fails_leaves_the_command_with_the_broker(
         with monkeypatch.context() as patch:
             patch.setattr(running.gateway.store, "submit", fail)
             with pytest.raises(StoreError):
-                await take_command(running.gateway, "mode", encode(id="1", mode="emergency"))
+                await running.gateway.commands.take("mode", encode(id="1", mode="emergency"))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from kiezbox_gateway.process import Gateway
+from kiezbox_gateway.gateway import Gateway
 from kiezbox_gateway.web import api, metrics, page
 from tests.gateway.deployment import emergency, reading
 from tests.gateway.running import Running, running_gateway

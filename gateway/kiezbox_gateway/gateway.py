@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of a gateway and how they are joined: store, endpoint, radio link, custody, downlink, city.
+
+Web, upkeep and service hold this object; it knows nothing of them. `process` runs them all together.
+"""
+
+import asyncio
+import os
+import sqlite3
+import time
+from typing import Any
+
+import structlog
+
+from kiezbox.protocol import envelope
+from kiezbox.protocol.gateway_endpoint import GatewayEndpoint
+from kiezbox_gateway import secret_files
+from kiezbox_gateway.city.broker import BrokerAddress
+from kiezbox_gateway.city.command import CityCommands
+from kiezbox_gateway.city.message import TOPIC_ROOT, NativeProfile
+from kiezbox_gateway.city.sync import CitySync
+from kiezbox_gateway.clock import monotonic_ms, unix_ms
+from kiezbox_gateway.configuration import Configuration
+from kiezbox_gateway.custody import Custody
+from kiezbox_gateway.disk import Disk
+from kiezbox_gateway.downlink import Downlink
+from kiezbox_gateway.radio import session as radio_events
+from kiezbox_gateway.radio.link import RadioLink
+from kiezbox_gateway.radio.send_queue import PORT_TEXT
+from kiezbox_gateway.radio.setup import Wanted
+from kiezbox_gateway.secret_files import BoxIdentity
+from kiezbox_gateway.store import backup, erasure, jobs, shedding
+from kiezbox_gateway.store.rows import Heard, OutboxClass, StoreError, StoreFullError
+from kiezbox_gateway.store.store import Store
+
+# Sequence numbers of stored readings that the endpoint is told at the start, for its receipts.
+READINGS_REMEMBERED = 256
+# Boxes that were heard over MQTT within this time are answered over MQTT as well.
+UPLINK_MEMORY_S = 3_600.0
+
+log = structlog.get_logger(part="gateway")
+
+
+class Gateway:
+    """All parts of a gateway. Made by `await Gateway.start(...)`, run by `process.serve`."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        store: Store,
+        boxes: list[BoxIdentity],
+        endpoint: GatewayEndpoint,
+        token: str,
+    ) -> None:
+        self.configuration = configuration
+        self.store = store
+        self.boxes = {box.node_num: box for box in boxes}
+        self.endpoint = endpoint
+        self.token = token
+        self.started_s = time.time()
+        self.names = {box.node_num: box.name for box in boxes}
+        self.names[0] = configuration.gateway.name
+        self.disk = Disk(store.folder, configuration.outbox.disk_reserve_mib, configuration.outbox.disk_free_min_mib)
+        self.disk.check()
+        self.city = self._make_city()
+        self.link = self._make_link()
+        self._uplink_s: float | None = None
+        self._making_room = asyncio.Lock()
+        self.downlink = Downlink(
+            endpoint, store, self.link, configuration.gateway.district, self.city.notify, self._on_payload
+        )
+        self.custody = Custody(
+            endpoint,
+            store,
+            on_stored=self.city.notify,
+            on_receipt_due=self.downlink.wake,
+            on_query=self._on_query,
+            on_mode=self.downlink.note_mode,
+            may_take=self.disk.may_take,
+            make_room=self._make_room,
+        )
+        self.commands = CityCommands(self.downlink, configuration.city.commands, list(self.boxes))
+        self.background: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def start(cls, configuration: Configuration) -> "Gateway":
+        """Read keys, open the store, resume jobs. Raises SecretFileError, StoreError, BrokerError."""
+        boxes = secret_files.read_boxes(configuration.boxes.file)
+        token = secret_files.read_token(configuration.web.token_file)
+        district_key = secret_files.read_district_key(configuration.boxes.district_key_file)
+        secret_files.read_hex_key(configuration.radio.channel_key_file, secret_files.CHANNEL_KEY_LENGTHS)
+        store = await Store.open(configuration.gateway.data_dir)
+        try:
+            saved = await store.submit(jobs.saved)
+            endpoint = GatewayEndpoint(os.urandom(32), district_key.sign, configuration.boxes.district_key_id, saved)
+            for box in boxes:
+                highest, readings = await store.submit(_memory_of(box.node_num))
+                endpoint.add_box(box.node_num, box.root_key, highest, readings)
+            gateway = cls(configuration, store, boxes, endpoint, token)
+            await gateway.downlink.resume()
+        except BaseException:
+            await store.close()
+            raise
+        return gateway
+
+    def _make_city(self) -> CitySync:
+        city, district = self.configuration.city, self.configuration.gateway.district
+        address = BrokerAddress(
+            url=city.url,
+            client_id=city.client_id or f"kiezbox-{district}",
+            username=city.username,
+            password=secret_files.read_secret(city.password_file).strip() if city.password_file else None,
+            ca_file=city.ca_file,
+            certificate_file=city.certificate_file,
+            certificate_key_file=city.certificate_key_file,
+            version=5 if city.protocol == "5" else 4,
+            keepalive_s=city.keepalive_s,
+        )
+        return CitySync(
+            self.store,
+            address,
+            NativeProfile(district, self.names),
+            window=city.window,
+            readings_per_s=city.readings_per_s,
+            retry_max_s=city.retry_max_s,
+            readback=city.confirmation == "readback",
+            command_topics=[
+                *(f"{TOPIC_ROOT}/{district}/command/{kind}" for kind in sorted(city.commands)),
+                *([f"{TOPIC_ROOT}/{district}/up/+"] if city.box_uplink else []),
+            ],
+            on_command=self._on_command,
+        )
+
+    def _make_link(self) -> RadioLink:
+        radio = self.configuration.radio
+        wanted = Wanted(
+            region=radio.region,
+            preset=radio.preset,
+            channel_name=radio.channel_name,
+            channel_key=secret_files.read_hex_key(radio.channel_key_file, secret_files.CHANNEL_KEY_LENGTHS),
+            hop_limit=radio.hop_limit,
+        )
+        return RadioLink(radio.address, wanted, self._on_radio, may_write=radio.setup)
+
+    async def _on_radio(self, event: radio_events.Event) -> None:
+        if not isinstance(event, radio_events.PacketArrived):
+            return
+        packet = event.packet
+        from_node = getattr(packet, "from")
+        if packet.channel != (self.link.channel_index or 0):
+            self.link.status.count("other_channel")
+            return
+        if packet.decoded.portnum == envelope.PORTNUM:
+            hops = packet.hop_start - packet.hop_limit if packet.hop_start >= packet.hop_limit else None
+            heard = Heard(packet.rx_rssi, round(packet.rx_snr * 100), hops)
+            await self.custody.take_payload(from_node, packet.decoded.payload, heard, monotonic_ms())
+        elif packet.decoded.portnum == PORT_TEXT and not packet.decoded.emoji:
+            task = await self.custody.take_text(from_node, packet.id, packet.decoded.payload, monotonic_ms())
+            if task is not None and self.configuration.radio.confirm_texts:
+                packet_id = packet.id
+                task.add_done_callback(
+                    lambda done: (
+                        self.downlink.confirm_text(from_node, packet_id)
+                        if not done.cancelled() and done.exception() is None and done.result()
+                        else None
+                    )
+                )
+
+    async def _on_command(self, topic: str, payload: bytes) -> None:
+        *_, door, last = topic.split("/")
+        if door == "up":
+            await self._take_uplink(last, payload)
+        else:
+            await self.commands.take(last, payload)
+
+    async def _take_uplink(self, box: str, payload: bytes) -> None:
+        """A box on Wi-Fi: the same envelope through another door. Acknowledged to the broker once it is stored."""
+        try:
+            from_node = int(box, 16)
+        except ValueError:
+            return
+        self._uplink_s = time.monotonic()
+        task = await self.custody.take_payload(from_node, payload, None, monotonic_ms())
+        if task is not None and not await task:
+            raise StoreError("a message from the Wi-Fi uplink could not be stored")
+
+    def _on_payload(self, payload: bytes) -> None:
+        """Receipts and commands go out by Wi-Fi as well, while boxes have used it lately."""
+        if self._uplink_s is not None and time.monotonic() - self._uplink_s < UPLINK_MEMORY_S:
+            self.city.publish_now(f"{TOPIC_ROOT}/{self.configuration.gateway.district}/down", payload)
+
+    async def erase(self, code_or_id: str, *, unconfirmed_too: bool) -> list[str]:
+        """Erase one person's call from store, log and backups; returns the ids. Raises StoreError."""
+        now_ms = unix_ms()
+        erased = await self.store.submit(
+            lambda connection: erasure.erase_call(connection, code_or_id, now_ms, unconfirmed_too=unconfirmed_too)
+        )
+        self.city.forget(erased.sequences)
+        self.downlink.forget(erased.jobs)
+        await self.store.writer.outside(erasure.empty_log)
+        await asyncio.to_thread(backup.erase_from_backups, self.store.folder, erased.ids, now_ms)
+        self.city.notify(OutboxClass.STAGE)
+        return erased.ids
+
+    async def _make_room(self, error: StoreError) -> bool:
+        """Make room for a call: free the reserve, then let readings give up their pages. True when it may fit now."""
+        if not isinstance(error, StoreFullError) and not self.disk.check():
+            # A full disk may also show as an I/O error of the log's index; this is something else.
+            return False
+        async with self._making_room:
+            freed = self.disk.free_reserve()
+            try:
+                return bool(await shedding.shed_readings(self.store, self.disk.reserve_bytes)) or freed
+            except StoreError as second:
+                log.error("shedding_failed", reason=second.reason)
+                return freed
+
+    def _on_query(self, node_num: int, code: str) -> None:
+        task = asyncio.create_task(self.downlink.answer_query(node_num, code))
+        self.background.add(task)
+        task.add_done_callback(self._answered)
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self.background.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            # The box asks again; the gateway goes on.
+            log.error("query_not_answered", reason=getattr(error, "reason", type(error).__name__))
+
+    async def waiting_counts(self) -> dict[OutboxClass, int]:
+        """Messages waiting for the city, by class."""
+        rows = await self.store.rows("SELECT class, count(*) FROM message WHERE confirmed_ms IS NULL GROUP BY class")
+        return {OutboxClass(row[0]): row[1] for row in rows}
+
+
+def _memory_of(node_num: int) -> Any:
+    """Highest counter and newest reading numbers of a box: a function over a connection."""
+
+    def look(connection: sqlite3.Connection) -> tuple[int, list[int]]:
+        row = connection.execute("SELECT highest_counter FROM box WHERE node_num = ?", (node_num,)).fetchone()
+        prefix = f"{node_num:08x}-"
+        readings = connection.execute(
+            "SELECT json_extract(body, '$.sequence') FROM message"
+            " WHERE id > ? AND id < ? AND kind = 'reading' ORDER BY id DESC LIMIT ?",
+            (prefix, f"{node_num:08x}.", READINGS_REMEMBERED),
+        ).fetchall()
+        return (row[0] if row else 0), [reading[0] for reading in readings if reading[0]]
+
+    return look
