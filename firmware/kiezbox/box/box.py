@@ -147,7 +147,9 @@ class Box:
         while True:
             self._supervisor.alive("listen")
             try:
-                frame, rssi_dbm, snr_db = await asyncio.wait_for_ms(self._ports.radio.receive(), 20_000)
+                frame, rssi_dbm, snr_db = await asyncio.wait_for_ms(
+                    self._ports.radio.receive(), self._supervisor.beat_ms()
+                )
             except asyncio.TimeoutError:
                 continue
             for event in self._node.receive(frame, rssi_dbm, snr_db, self.now_ms()):
@@ -165,7 +167,9 @@ class Box:
                 self._calls.resume()
             await self._act(self._node.poll(self.now_ms()))
             due_ms = self._node.next_wakeup_ms(self.now_ms())
-            wait_ms = 10_000 if due_ms is None else min(max(due_ms - self.now_ms(), 0), 10_000)
+            wait_ms = self._supervisor.beat_ms()
+            if due_ms is not None:
+                wait_ms = min(max(due_ms - self.now_ms(), 0), wait_ms)
             if wait_ms:
                 try:
                     await asyncio.wait_for_ms(self._wake.wait(), wait_ms)
@@ -249,7 +253,7 @@ class Box:
         until_ms = self.now_ms() + max(wait_ms, 0)
         while self.now_ms() < until_ms:
             self._supervisor.alive(name)
-            await asyncio.sleep_ms(min(until_ms - self.now_ms(), 20_000))
+            await asyncio.sleep_ms(min(until_ms - self.now_ms(), self._supervisor.beat_ms()))
 
     def _health(self) -> dict:
         import gc

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps the tasks of a box alive: one dies, its reason is kept on flash, it starts again with growing pauses.
 
-The watchdog is fed only while every task has made progress lately. Called by main.py.
+The watchdog is fed only while every task has made progress lately. Tasks that only wait come back together at every
+beat, so that the processor sleeps in between; a reason of their own wakes them at any time. Called by main.py.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ CRASHES_KEPT = 8
 PAUSE_FIRST_S = 1
 PAUSE_LONGEST_S = 40
 STALE_MS = 60_000
-WATCH_S = 5
+BEAT_MS = 20_000
 
 
 class Supervisor:
@@ -28,6 +29,10 @@ class Supervisor:
     def alive(self, name: str) -> None:
         """This task makes progress."""
         self._seen_ms[name] = self._ports.clock.now_ms()
+
+    def beat_ms(self) -> int:
+        """How long until all tasks show that they are alive, 1 to 20,000 ms."""
+        return BEAT_MS - self._ports.clock.now_ms() % BEAT_MS
 
     async def keep(self, name: str, task) -> None:  # noqa: ANN001
         """Run task() for ever."""
@@ -58,7 +63,7 @@ class Supervisor:
             stale = [name for name in self._seen_ms if now_ms - self._seen_ms[name] > STALE_MS]
             if self._ports.watchdog is not None and not stale:
                 self._ports.watchdog.feed()
-            await asyncio.sleep(WATCH_S)
+            await asyncio.sleep_ms(self.beat_ms())
 
     def _note(self, name: str, reason: str) -> None:
         ring = load(self._path).get("crashes", [])
