@@ -179,3 +179,107 @@ def test_foreign_frames_are_handed_up_and_rubbish_is_counted() -> None:
                 assert air.box.receive(action.frame, -100, -3, later_ms) == []
                 other.transmitted(later_ms)
     assert air.box.counters["envelope_truncated"] == 1
+
+
+def ready_box() -> BoxNode:
+    box = BoxNode(NODE, ROOT, CHANNEL, PRESET, {}, b"box", {}, nodeinfo_interval_ms=0, telemetry_interval_ms=0)
+    for action in box.poll(0):
+        box.persisted(action.name, action.value)
+    return box
+
+
+def test_own_messages_that_a_flood_pushed_out_of_the_queue_hold_up_no_later_one() -> None:
+    box = ready_box()
+    for index in range(4):
+        box.send("reading", {"sequence": 1 + index, "samples": [{"battery_mv": 1}]}, 0)
+        for action in box.poll(0):
+            if isinstance(action, events.Persist):
+                box.persisted(action.name, action.value)
+            else:
+                box.channel_busy(0)
+    sender = MeshNode(2, [CHANNEL], PRESET, entropy=b"sender")
+    call = bytes((0x12, 3)) + bytes(40)
+    sender_ms = 0
+    # More drops than are kept for the next poll, so that most of them are told by the counters only.
+    for index in range(40):
+        sender.send(Data(256, call + bytes((index,))), 0xFFFFFFFF, 0, sender_ms)
+        while True:
+            sender_ms += 100
+            frames = [action.frame for action in sender.poll(sender_ms) if isinstance(action, Transmit)]
+            if frames:
+                sender.transmitted(sender_ms)
+                box.receive(frames[0], -100, 0, 0)
+                break
+    assert box.counters["queue_full"] > 16
+    now_ms = 100_000
+    box.send("reading", {"sequence": 9, "samples": [{"battery_mv": 1}]}, now_ms)
+    frames = 0
+    while box.mesh.queue.items or frames == 0:
+        for action in box.poll(now_ms):
+            if isinstance(action, Transmit):
+                frames += 1
+                box.transmitted(now_ms)
+            elif isinstance(action, events.Persist):
+                box.persisted(action.name, action.value)
+        now_ms += 1_000
+        assert now_ms < 1_000_000
+    assert box.endpoint.custody.messages == []
+
+
+def test_a_long_call_does_not_run_out_of_packet_numbers_half_way() -> None:
+    box = ready_box()
+    sent = 0
+    for now_ms in range(0, 10_000_000, 2_000):
+        if not box.endpoint.custody.messages:
+            box.send("query", {"code": "AAAABBBB"}, now_ms)
+        for action in box.poll(now_ms):
+            if isinstance(action, Transmit):
+                sent += 1
+                box.transmitted(now_ms)
+            elif isinstance(action, events.Persist) and action.name != "packet_counter":
+                box.persisted(action.name, action.value)
+    # Flash never held the second block of packet numbers.
+    assert 200 < sent < 256
+    assert not box.mesh.ready
+    assert box.mesh._ids._counter.available() >= 8
+
+
+def test_what_flash_refused_is_asked_for_again_and_nothing_is_lost() -> None:
+    box = BoxNode(NODE, ROOT, CHANNEL, PRESET, {}, b"box", {}, nodeinfo_interval_ms=0, telemetry_interval_ms=0)
+    refusals: dict = {}
+    frames = 0
+    now_ms = 0
+    counter = None
+    while now_ms < 100_000:
+        if counter is None and box.endpoint._counter.available():
+            counter = box.send("emergency", CALL, now_ms)
+        for action in box.poll(now_ms):
+            if isinstance(action, Transmit):
+                frames += 1
+                box.transmitted(now_ms)
+            elif refusals.get(action.name, 0) < 3:
+                refusals[action.name] = refusals.get(action.name, 0) + 1
+                box.not_persisted(action.name, action.value)
+            else:
+                box.persisted(action.name, action.value)
+        now_ms += 500
+    assert refusals == {"counter_reserved": 3, "packet_counter": 3, "duty_reserved_ms": 3}
+    assert frames > 1
+
+
+def test_a_key_that_flash_refused_is_not_in_use_until_it_is_kept() -> None:
+    air = Air({})
+    air.run(60_000)
+    air.gateway.rotate_box(NODE, b"\x22" * 32, air.now_ms)
+    wanted = []
+    for action in air.gateway.poll(air.now_ms):
+        if isinstance(action, events.Send):
+            air.box.endpoint.receive(action.payload, air.now_ms)
+    for _ in range(3):
+        wanted += [action for action in air.box.poll(air.now_ms) if isinstance(action, events.Persist)]
+        for action in [one for one in wanted if one.name in ("root_key", "down_counter")]:
+            air.box.not_persisted(action.name, action.value)
+    assert [action.name for action in wanted].count("root_key") == 3
+    assert air.box.endpoint._keys[0].is_of(ROOT)
+    air.box.persisted("root_key", "22" * 32)
+    assert air.box.endpoint._keys[0].is_of(b"\x22" * 32)

@@ -143,3 +143,45 @@ def test_the_same_mode_under_a_new_counter_is_in_force_and_not_commanded_again()
     result = gateway.receive(NODE, payload, 40_000).message
     assert result["result"] == 1
     assert result["mode_epoch"] == 8
+
+
+def test_a_broadcast_heard_again_is_answered_again() -> None:
+    _, [payload], _ = broadcasts()["mode"]
+    endpoint = box({"counter_reserved": 10})
+    for action in endpoint.poll(0):
+        endpoint.persisted(action.name, action.value)
+    assert len(endpoint.receive(payload, 0)) == 1
+    answers = []
+    for heard_ms in (0, 100_000, 200_000):
+        assert heard_ms == 0 or endpoint.receive(payload, heard_ms) == []
+        answers += [one for one in endpoint.poll(heard_ms + 40_000) if isinstance(one, events.Send)]
+    assert len(answers) == 3
+
+
+def test_a_mode_that_is_none_is_refused_and_named() -> None:
+    endpoint = box({"counter_reserved": 10})
+    for action in endpoint.poll(0):
+        endpoint.persisted(action.name, action.value)
+    gateway = GatewayEndpoint(b"gateway")
+    gateway.add_box(NODE, bytes(32))
+    for action in gateway.poll(0):
+        gateway.persisted(action.name, action.value)
+    for message in ({"epoch": 1}, {"mode": 0, "epoch": 2}, {"mode": 5, "epoch": 3}):
+        job = gateway.command(NODE, "mode", message, 0)
+        for action in gateway.poll(0):
+            assert endpoint.receive(action.payload, 0) == []
+        for action in endpoint.poll(0):
+            if isinstance(action, events.Send):
+                gateway.receive(NODE, action.payload, 0)
+        assert gateway.job_states(job) == {NODE: "refused"}
+        assert gateway.jobs[job].details == {NODE: "mode"}
+
+
+def test_two_bulletins_whose_fragments_mix() -> None:
+    """A fragment that comes before its own first one waits while another broadcast is put together."""
+    bulletin, long_payloads, _ = broadcasts()["bulletin"]
+    mode, [payload], _ = broadcasts()["mode"]
+    endpoint = box({})
+    assert endpoint.receive(long_payloads[1], 0) == []
+    assert endpoint.receive(payload, 0) == [events.ModeCommanded(mode)]
+    assert endpoint.receive(long_payloads[0], 0) == [events.BulletinReceived(bulletin)]

@@ -104,6 +104,15 @@ def test_a_reboot_counts_all_that_could_have_been_spent():
     assert ledger.spent_ms(HOUR_MS + MINUTE_MS) == 0
 
 
+def test_what_the_last_life_spent_counts_from_now_on_wherever_the_clock_begins():
+    for began_ms in (0, 7 * HOUR_MS + 12_345, 3 << 30):
+        ledger = DutyLedger(saved={PERSIST_NAME: LIMIT_MS})
+        for now_ms in (began_ms, began_ms + HOUR_MS - 1):
+            assert ledger.spent_ms(now_ms) == LIMIT_MS
+            assert ledger.may_send(OWN, 1, now_ms) == (False, "duty_limit")
+        assert ledger.spent_ms(began_ms + HOUR_MS + MINUTE_MS) == 0
+
+
 def test_a_bound_that_cannot_be_is_taken_for_the_whole_limit():
     for value in (-1, LIMIT_MS + 1, "7", None, 1.5):
         ledger = DutyLedger(saved={PERSIST_NAME: value})
@@ -113,6 +122,7 @@ def test_a_bound_that_cannot_be_is_taken_for_the_whole_limit():
 
 def test_a_bound_much_too_high_is_lowered_after_a_while():
     ledger = DutyLedger(saved={PERSIST_NAME: 100_000})
+    assert ledger.wanted(0) is None
     now_ms = HOUR_MS + MINUTE_MS
     assert ledger.wanted(now_ms - 1) is None
     assert ledger.wanted(now_ms) == QUANTUM_MS

@@ -48,7 +48,7 @@ def test_what_is_no_envelope_is_named() -> None:
 
 
 def test_each_kind_has_its_schemes() -> None:
-    allowed = {1: {1}, 2: {1}, 3: {2}, 4: {2}, 5: {2}, 6: {2}, 7: {2}, 16: {3}}
+    allowed = {1: {1}, 2: {1}, 3: {2}, 4: {2}, 5: {2}, 6: {2}, 7: {2}, 16: {3}, 17: {4}}
     for kind in (1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22):
         for scheme in range(1, 6):
             payload = bytes((0x10 | scheme, kind)) + b"\x01" * 4 + b"\x00" + b"\x01\x00\x00\x00" + bytes(90)

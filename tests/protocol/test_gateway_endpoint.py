@@ -143,3 +143,49 @@ def test_proven_rubbish_is_refused_and_named() -> None:
     assert endpoint.receive(NODE, other, 0) == Rejected("fragment_mismatch")
     assert endpoint.receive(NODE, b"\x13\x10", 0) == Rejected("not_an_uplink")
     assert endpoint.counters == {"protobuf_truncated": 1, "fragment_mismatch": 1, "not_an_uplink": 1}
+
+
+def test_a_box_that_names_absurd_numbers_costs_nothing() -> None:
+    endpoint = gateway()
+    for counter, sequence in ((1, 1), (2, 0xFFFFFFFF), (3, 0xFFFFFFFE), (4, 7)):
+        found = endpoint.receive(NODE, reading(counter, sequence), 0)
+        assert isinstance(found, Received)
+        assert endpoint.acknowledge(NODE, counter, 2, 0)
+    box = endpoint._boxes[NODE]
+    assert box.upto == 0xFFFFFFFF
+    assert box.holds_reading(0xFFFFFFFE)
+    assert not box.holds_reading(0xFFFFFFFD)
+    assert box._held < 1 << 250
+
+
+def test_each_key_that_a_box_may_have_taken_over_is_accepted() -> None:
+    """Two rotations, and the box has heard the first: it is not locked out."""
+    endpoint = gateway()
+    newer = [bytes((n,)) * 32 for n in range(1, 7)]
+    endpoint.rotate_box(NODE, newer[0], 0)
+    endpoint.rotate_box(NODE, newer[1], 0)
+    endpoint.rotate_box(NODE, newer[1], 0)
+    assert len(endpoint._boxes[NODE].keys) == 3
+    body = encode(envelope.QUERY, {"code": "A"})
+    sealed = envelope.seal(BoxKeys(newer[0]), NODE, envelope.QUERY, 1, body)
+    payload = envelope.encode_uplink(BoxKeys(newer[0]), NODE, envelope.QUERY, 1, 0, 1, sealed)
+    assert isinstance(endpoint.receive(NODE, payload, 0), Received)
+    assert len(endpoint._boxes[NODE].keys) == 2, "the old one is gone, the newer one may still come"
+    for key in newer:
+        endpoint.rotate_box(NODE, key, 0)
+    assert len(endpoint._boxes[NODE].keys) == 5
+    try:
+        endpoint.rotate_box(NODE, b"short", 0)
+    except ValueError:
+        return
+    raise AssertionError
+
+
+def test_a_reply_is_never_broadcast() -> None:
+    endpoint = gateway(lambda message: bytes(64))
+    try:
+        endpoint.broadcast("reply", {"code": "A", "refers_to": 1, "stage": 2}, 0)
+    except MessageError as error:
+        assert error.reason == "kind_not_for_scheme"
+        return
+    raise AssertionError

@@ -430,3 +430,22 @@ def test_packet_ids_are_neither_repeated_nor_counted_up():
     assert len(set(numbers)) == 300
     steps = {numbers[index + 1] - numbers[index] for index in range(299)}
     assert len(steps) > 290
+
+
+def transmitted_of(actions):
+    return [action for action in actions if isinstance(action, Transmit)]
+
+
+def test_a_radio_that_does_not_answer_is_taken_to_have_sent():
+    node = MeshNode(1, [CHANNEL], PRESET, entropy=b"seed")
+    node.send(Data(256, b"first"), BROADCAST, priority.READING, 0)
+    node.send(Data(256, b"second"), BROADCAST, priority.READING, 0)
+    [first] = transmitted_of(node.poll(1_000))
+    late_ms = node.next_wakeup_ms(1_000)
+    assert late_ms > 1_000 + first.time_on_air_us // 1000
+    assert transmitted_of(node.poll(late_ms - 1)) == []
+    node.poll(late_ms)
+    assert node.ledger.spent_ms(late_ms) > 0
+    [second] = transmitted_of(node.poll(late_ms + 1_000))
+    assert second.packet_id != first.packet_id
+    assert node.counters["radio_silent"] == 1

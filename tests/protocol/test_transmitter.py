@@ -6,7 +6,15 @@ from kiezbox.protocol.duty import MINUTE_MS, PERSIST_NAME, QUANTUM_MS, DutyLedge
 from kiezbox.protocol.events import Persist
 from kiezbox.protocol.random_bits import RandomBits
 from kiezbox.protocol.transmit_queue import Waiting
-from kiezbox.protocol.transmitter import DROPS_MAX, FLASH_RETRY_MS, Drop, Transmit, Transmitter, milliseconds
+from kiezbox.protocol.transmitter import (
+    DROPS_MAX,
+    FLASH_RETRY_MS,
+    RADIO_TIMEOUT_MS,
+    Drop,
+    Transmit,
+    Transmitter,
+    milliseconds,
+)
 
 
 class Bench:
@@ -35,7 +43,7 @@ def test_one_frame_at_a_time_each_not_before_its_moment():
     assert bench.one.poll(49) == []
     assert sent(bench.one.poll(50)) == [1]
     assert bench.one.poll(1_000) == []
-    assert bench.one.next_wakeup_ms(1_000) is None
+    assert bench.one.next_wakeup_ms(1_000) == 50 + 100 + RADIO_TIMEOUT_MS
     bench.one.transmitted(1_000)
     assert bench.ledger.spent_ms(1_000) == 100
     assert bench.one.transmitted(1_000) is None
@@ -124,6 +132,7 @@ def test_flash_first_and_nothing_overtakes_what_waits_for_it():
 
 def test_flash_is_not_asked_while_a_frame_is_with_the_radio():
     bench = Bench(DutyLedger(saved={PERSIST_NAME: 100_000}))
+    assert bench.one.poll(0) == []
     late_ms = 62 * MINUTE_MS
     bench.one.add(waiting(1, airtime_ms=14_000, due_ms=late_ms))
     assert sent(bench.one.poll(late_ms)) == [1]

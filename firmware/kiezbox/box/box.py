@@ -29,6 +29,7 @@ MODES = ("", "everyday", "emergency", "exercise", "maintenance")
 NOTICES_MAX = 6
 REPLIES_MAX = 6
 RESUME_PAUSE_MS = 60_000
+FLASH_PAUSE_MS = 2_000
 NODEINFO_MS = 3 * 3_600_000
 
 
@@ -78,6 +79,7 @@ class Box:
         self._replies: dict[str, dict] = {}
         self._faults = 0
         self.unsent = 0
+        self.unsaved = 0
         self._wake = asyncio.Event()
         self._wall()
 
@@ -184,15 +186,33 @@ class Box:
         if saved:
             for action in saved:
                 self._state[action.name] = action.value
-            replace(self._state_path, self._state)
+            try:
+                replace(self._state_path, self._state)
+            except OSError:
+                await self._flash_refused(saved, actions)
+                return
             for action in saved:
                 self._node.persisted(action.name, action.value)
         for action in actions:
             if isinstance(action, Transmit):
-                if await self._ports.radio.transmit(action.frame):  # type: ignore[attr-defined]
+                try:
+                    sent = await self._ports.radio.transmit(action.frame)  # type: ignore[attr-defined]
+                except OSError:
+                    sent = False  # A radio that fails once must not keep a box silent for ever.
+                    self.unsent += 1
+                if sent:
                     self._node.transmitted(self.now_ms())
                 else:
                     self._node.channel_busy(self.now_ms())
+
+    async def _flash_refused(self, saved: list, actions: list) -> None:
+        """The node asks again after a pause; what it wanted to send waits for another moment."""
+        self.unsaved += 1
+        for action in saved:
+            self._node.not_persisted(action.name, action.value)
+        if any(isinstance(action, Transmit) for action in actions):
+            self._node.channel_busy(self.now_ms())
+        await asyncio.sleep_ms(FLASH_PAUSE_MS)
 
     async def measure(self) -> None:
         """Read the sensors, send frames of samples, offer again what nobody acknowledged."""

@@ -59,6 +59,7 @@ _PRIORITIES = {
     envelope.QUERY: priority.STRANGER,
 }
 _QUERY_ATTEMPTS = const(3)
+_MODE_LAST = const(4)
 _SCOPE_DISTRICT = const(1)
 _SCOPE_BOX = const(2)
 
@@ -213,9 +214,10 @@ class BoxEndpoint:
     def _receive_broadcast(self, received: Envelope, now_ms: int) -> "list[Any]":
         inbox = self._inbox
         body = inbox.receive(received, now_ms)
+        if inbox.repeated:
+            self._count("broadcast_repeated")
+            self._answer_again(received.counter, now_ms)
         if body is None:
-            if inbox.repeated:
-                self._answer_again(received.counter, now_ms)
             return []
         message = messages.decode(received.kind, body)
         self._persist.append(inbox.accept(received))
@@ -261,7 +263,7 @@ class BoxEndpoint:
             if key is not None and (len(key) != ROOT_KEY_LENGTH or not complete):
                 self._results.note(counter, now_ms, envelope.CONFIGURATION, _REFUSED, name)
                 return []
-        if root_key:
+        if root_key and not self._keys[0].is_of(root_key):
             self._persist.append(events.Persist("root_key", root_key.hex()))
         if public_key:
             self._persist.append(self._inbox.trust(key_id, public_key))
@@ -275,6 +277,9 @@ class BoxEndpoint:
         if (scope == _SCOPE_BOX and message.get("box") != self.node_num) or (
             scope == _SCOPE_DISTRICT and self.district is not None and message.get("district") != self.district
         ):
+            return []
+        if not 1 <= (message.get("mode") or 0) <= _MODE_LAST:
+            self._results.note(counter, due_ms, envelope.MODE, _REFUSED, "mode")
             return []
         epoch = message.get("epoch") or 0
         if epoch and epoch == self._mode_epoch:
@@ -359,6 +364,13 @@ class BoxEndpoint:
             self._counter.persisted(value)
         elif name == "root_key":
             self._rotate(BoxKeys(bytes.fromhex(str(value))))
+
+    def not_persisted(self, name: str, value: object) -> None:
+        """Flash refused `value`: the next `poll` asks again."""
+        if name == "counter_reserved":
+            self._counter.ask_again()
+        elif name not in [one.name for one in self._persist]:
+            self._persist.append(events.Persist(name, value))
 
     def _rotate(self, keys: BoxKeys) -> None:
         """Send under a new root key from now on; commands under the old one count until the first under the new."""

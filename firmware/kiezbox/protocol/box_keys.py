@@ -6,7 +6,7 @@ and what a box sent up is no command when it comes back down. Not here: how a ta
 (envelope.py). Called by both endpoints.
 """
 
-from kiezbox.protocol.hkdf import Hmac, hkdf
+from kiezbox.protocol.hkdf import Hmac, hkdf, same
 
 ROOT_KEY_LENGTH = 32
 SALT = b"Kiezbox 1"
@@ -22,6 +22,10 @@ class BoxKeys:
             raise ValueError("a box's root key has 32 bytes")
         self._root_key = bytes(root_key)
         self._mac: dict[int, Hmac] = {}
+
+    def is_of(self, root_key: bytes) -> bool:
+        """Whether these keys are derived from this root key."""
+        return same(self._root_key, root_key)
 
     def mac(self, kind: int) -> Hmac:
         """The key that proves messages of `kind`."""

@@ -13,11 +13,13 @@ Not here: radio, flash, clock (the owner's), what a mode or a reading is. Called
 from kiezbox.protocol import envelope, events, priority
 from kiezbox.protocol.box_endpoint import BoxEndpoint
 from kiezbox.protocol.constant import const
+from kiezbox.protocol.duty import PERSIST_NAME as DUTY_NAME
 from kiezbox.protocol.duty import DutyLedger
 from kiezbox.protocol.frame import BROADCAST
 from kiezbox.protocol.introduction import INTERVAL_MS, Introduction
-from kiezbox.protocol.mesh import Drop, MeshNode, PacketReceived, Transmit
+from kiezbox.protocol.mesh import MeshNode, PacketReceived
 from kiezbox.protocol.packet import NODEINFO_APP, Data
+from kiezbox.protocol.packet_id import PERSIST_NAME as PACKET_NAME
 from kiezbox.protocol.random_bits import RandomBits
 
 TYPE_CHECKING = False
@@ -67,7 +69,6 @@ class BoxNode:
             nodeinfo_interval_ms,
             telemetry_interval_ms,
         )
-        self._waiting: set[int] = set()
 
     # The endpoint's surface, see box_endpoint.py
 
@@ -135,10 +136,7 @@ class BoxNode:
             told = self._introduction.poll(now_ms, self.mesh.contention.load_pct(now_ms), spent_ms)
             if told is not None:
                 self._hand_over(told, priority.READING, now_ms)
-        for action in self.mesh.poll(now_ms):
-            if isinstance(action, (Transmit, Drop)):
-                self._waiting.discard(action.packet_id)
-            actions.append(action)
+        actions += self.mesh.poll(now_ms)
         return actions
 
     def transmitted(self, now_ms: int) -> None:
@@ -165,6 +163,13 @@ class BoxNode:
         self.endpoint.persisted(name, value)
         self.mesh.persisted(name, value)
 
+    def not_persisted(self, name: str, value: object) -> None:
+        """Flash refused to take `value` under `name`: a later `poll` asks again. Pause before that poll."""
+        if name in (DUTY_NAME, PACKET_NAME):
+            self.mesh.not_persisted(name)
+        else:
+            self.endpoint.not_persisted(name, value)
+
     @property
     def counters(self) -> "dict[str, int]":
         """How often what was refused or dropped, by reason, of both halves."""
@@ -177,7 +182,11 @@ class BoxNode:
         """The least important rank of which one more may wait in the mesh's queue."""
         if not self.mesh.ready:
             return -1
-        return priority.READING if len(self._waiting) < _WAITING_MAX else priority.OWN_EMERGENCY
+        waiting = 0
+        for item in self.mesh.queue.items:
+            if not item.relayed and item.is_broadcast:
+                waiting += 1
+        return priority.READING if waiting < _WAITING_MAX else priority.OWN_EMERGENCY
 
     def _hand_over(self, data: Data, rank: int, now_ms: int) -> None:
-        self._waiting.add(self.mesh.send(data, BROADCAST, rank, now_ms))
+        self.mesh.send(data, BROADCAST, rank, now_ms)

@@ -93,9 +93,11 @@ class BroadcastInbox:
             raise EnvelopeError("unknown_key")
         window = self._windows[received.key_id]
         freshness = window.judge(received.counter)
+        if freshness == SEEN:
+            self.repeated = True
+            return None
         if freshness != NEW or (received.kind == envelope.TIME and received.counter <= window.highest):
-            self.repeated = freshness == SEEN
-            raise EnvelopeError("broadcast_repeated" if self.repeated else "broadcast_too_old")
+            raise EnvelopeError("broadcast_too_old")
         if received.count > fragment.COUNT_MAX:
             raise EnvelopeError("too_many_fragments")
         if received.index:
@@ -128,7 +130,11 @@ class BroadcastInbox:
         early = self._early
         self._early = []
         for payload in early:
-            self._place(envelope.Envelope(payload))
+            piece = envelope.Envelope(payload)
+            if self._belongs(piece):
+                self._place(piece)
+            else:
+                self._early.append(payload)  # Its own first fragment is still to come.
 
     def _is_opened_by(self, received: "Envelope") -> bool:
         return self._opened is not None and self._opened.payload == received.payload

@@ -127,6 +127,8 @@ class Downlink:
         if self._sign is None:
             raise ValueError("no signing key: this gateway cannot broadcast")
         number = _downlink_kind(kind)
+        if number in envelope.FOR_ONE_BOX:
+            raise MessageError("kind_not_for_scheme", kind)
         if len(messages.encode(number, message)) > _CAST_FIRST_MAX + 7 * (_CAST_PART_MAX - broadcast_inbox.HASH_LENGTH):
             raise MessageError("message_too_long")
         job = self._new_job(number, message, None, now_ms)

@@ -8,7 +8,8 @@
    strangers' traffic, commands, receipts; then relayed emergencies, which no relay can verify. The last tenth is for
    own emergencies.
 4. Over a reboot nobody knows how long the box was off: all that could have been spent in the last hour counts as spent
-   at the moment of booting. For that, flash holds an upper bound, and nothing is sent that would pass it.
+   at the first moment that the ledger is told. For that, flash holds an upper bound, and nothing is sent that would
+   pass it.
 5. The bound is written ahead by a quantum, so that flash is written once in several frames. It is lowered from time to
    time.
 
@@ -40,8 +41,8 @@ OPEN_CEILING_PCT = (100, 100, 100, 95, 90, 75)
 
 
 class DutyLedger:
-    """Spent airtime of the last hour. Times are milliseconds of one steady clock that starts at or after 0 at each boot
-    and never goes back."""
+    """Spent airtime of the last hour. Times are milliseconds of one steady clock that begins anywhere at each boot and
+    never goes back."""
 
     def __init__(
         self, limit_ms: int = LIMIT_MS, reserve_pct: int = RESERVE_PCT, saved: "dict[str, Any] | None" = None
@@ -64,7 +65,7 @@ class DutyLedger:
         # Four bytes a minute, where a list takes as many as a pointer, and on a large number more.
         self._buckets = array("I", bytes(4 * BUCKETS))
         self._open_buckets = array("I", bytes(4 * BUCKETS))
-        self._last_minute = 0
+        self._last_minute = -1
         self._spent_ms = 0
         self._open_ms = 0
         # What flash holds for certain, or None. What it should hold and was not yet said; what was said and not
@@ -78,15 +79,19 @@ class DutyLedger:
             if not isinstance(worst_ms, int) or not 0 <= worst_ms <= limit_ms:
                 worst_ms = limit_ms
             self._bound_ms = worst_ms
-            self._buckets[0] = self._spent_ms = worst_ms
             # Nobody knows what it was spent for.
-            self._open_buckets[0] = self._open_ms = worst_ms
+            self._spent_ms = self._open_ms = worst_ms
 
     def spent_ms(self, now_ms: int) -> int:
         """Airtime that counts against the hour ending now, never too low."""
         minute = now_ms // MINUTE_MS
         steps = minute - self._last_minute
-        if steps > 0:
+        if self._last_minute < 0:
+            # The clock may have run for hours before: what the last life spent belongs to this minute.
+            self._buckets[minute % BUCKETS] = self._spent_ms
+            self._open_buckets[minute % BUCKETS] = self._open_ms
+            self._last_minute = minute
+        elif steps > 0:
             for step in range(1, min(steps, BUCKETS) + 1):
                 index = (self._last_minute + step) % BUCKETS
                 self._spent_ms -= self._buckets[index]
@@ -154,3 +159,8 @@ class DutyLedger:
         if value_ms == self._told_ms:
             self._told_ms = None
             self._bound_ms = value_ms
+
+    def not_persisted(self) -> None:
+        """Writing failed: `wanted` says it once more."""
+        self._asked_ms = self._told_ms
+        self._told_ms = None

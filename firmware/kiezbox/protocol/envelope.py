@@ -73,6 +73,9 @@ KIND_NAMES = (
 )
 """Names by number; a number without a name is no kind."""
 
+FOR_ONE_BOX = (REPLY,)
+"""What is never broadcast: a reply names a call by its box's own counter, so another box would take it for its own."""
+
 IN_THE_CLEAR = (READING, HEALTH)
 """What a box measures is open to every holder of the channel key; all else that it sends up is sealed."""
 
@@ -129,6 +132,8 @@ class Envelope:
             raise EnvelopeError("unknown_kind")
         if kind == RECEIPT or (kind > RECEIPT) != (scheme >= DOWNLINK) or (kind in IN_THE_CLEAR) != (scheme == UPLINK):
             # The last test leaves UPLINK_SEALED, DOWNLINK and BROADCAST to the kinds that are not open.
+            raise EnvelopeError("kind_not_for_scheme")
+        if scheme == BROADCAST and kind in FOR_ONE_BOX:
             raise EnvelopeError("kind_not_for_scheme")
         if len(payload) < header_length:
             raise EnvelopeError("envelope_truncated")

@@ -19,6 +19,7 @@ WINDOW = 4096
 
 SEQUENCES_BACK = 8 * gateway_wire.BITMAP_LENGTH_MAX
 REMEMBERED_MAX = 512
+KEYS_EXPECTED_MAX = 4
 
 
 class GatewayBox:
@@ -41,6 +42,14 @@ class GatewayBox:
         self._held = 0
         self._floor = 0
 
+    def expect_key(self, root_key: bytes) -> None:
+        """The box is told to use this key from now on; every key that it may have taken over is accepted until then.
+
+        Raises ValueError unless it has 32 bytes.
+        """
+        newer = BoxKeys(root_key)
+        self.keys[1:] = [keys for keys in self.keys[1:] if not keys.is_of(root_key)][1 - KEYS_EXPECTED_MAX :] + [newer]
+
     def proven_by(self, received: envelope.Envelope) -> "int | None":
         """The index of the key that proves this envelope, None if none does."""
         for index, keys in enumerate(self.keys):
@@ -59,9 +68,12 @@ class GatewayBox:
         self._floor = max(self._floor, complete_below)
         for sequence in sequences:
             if sequence > self.upto:
-                self._held = self._held << (sequence - self.upto)
+                # A stolen box may name any number: a shift by a billion bits is not made for it.
+                step = sequence - self.upto
+                self._held = self._held << step if step <= SEQUENCES_BACK else 0
                 self.upto = sequence
-            self._held |= 1 << (self.upto - sequence)
+            if self.upto - sequence <= SEQUENCES_BACK:
+                self._held |= 1 << (self.upto - sequence)
         self._held &= (1 << (SEQUENCES_BACK + 1)) - 1
         # Whatever follows the floor without a gap belongs to it.
         while self._floor and self._floor <= self.upto and self.upto - self._floor <= SEQUENCES_BACK:

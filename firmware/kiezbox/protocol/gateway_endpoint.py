@@ -18,7 +18,6 @@ Not here: SQLite, the radio, MQTT (kiezbox_gateway). Runs on CPython; its tests 
 from collections import namedtuple
 
 from kiezbox.protocol import envelope, events, gateway_wire, messages, priority
-from kiezbox.protocol.box_keys import BoxKeys
 from kiezbox.protocol.counter import ReservedCounter
 from kiezbox.protocol.downlink import Downlink, Job
 from kiezbox.protocol.envelope import Envelope, EnvelopeError
@@ -107,10 +106,8 @@ class GatewayEndpoint:
 
         Both keys are accepted until the box has used the new one. Raises KeyError for an unknown box, ValueError.
         """
-        box = self._boxes[node_num]
-        job = self.command(node_num, "configuration", {"root_key": new_root_key}, now_ms)
-        box.keys[1:] = [BoxKeys(new_root_key)]
-        return job
+        self._boxes[node_num].expect_key(new_root_key)
+        return self.command(node_num, "configuration", {"root_key": new_root_key}, now_ms)
 
     # Up
 

@@ -286,6 +286,9 @@ class MeshNode:
     def poll(self, now_ms: int) -> "list[Any]":
         """Persist, Drop, Acknowledged (given up) and at most one Transmit action."""
         actions: list[Any] = []
+        if self._transmitter.unanswered(now_ms):
+            self._count("radio_silent")
+            self.transmitted(now_ms)
         for again in self._reliability.due(now_ms):
             if again.exhausted:
                 actions.append(Acknowledged(again.packet_id, self.node_num, ERROR_MAX_RETRANSMIT))
@@ -327,6 +330,13 @@ class MeshNode:
             self._ids.persisted(value)
         elif name == DUTY_NAME:
             self._transmitter.persisted(value)
+
+    def not_persisted(self, name: str) -> None:
+        """Flash refused what a Persist action asked for: the next `poll` asks again."""
+        if name == PACKET_NAME:
+            self._ids.not_persisted()
+        elif name == DUTY_NAME:
+            self.ledger.not_persisted()
 
     def _enqueue_own(self, frame: bytes, rank: int, airtime_us: int, now_ms: int) -> None:
         due_ms = now_ms + self.contention.own_delay_ms(now_ms)

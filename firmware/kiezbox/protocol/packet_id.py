@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 BLOCK = 256
 ROUNDS = 4
+SPARE = 16
+"""Eight fragments, what a box says of itself, an answer, and a number that comes out as 0."""
+
 PERSIST_NAME = "packet_counter"
 
 
@@ -42,8 +45,8 @@ class PacketIds:
                 return number
 
     def available(self) -> bool:
-        """Whether `take` has a number."""
-        return self._counter.available() > 1
+        """Whether `take` has numbers for all that may be sent at one time."""
+        return self._counter.available() > SPARE
 
     def wanted(self) -> int:
         """What flash should hold as reservation now, 0 if nothing."""
@@ -52,6 +55,10 @@ class PacketIds:
     def persisted(self, value: int) -> None:
         """Flash holds `value`."""
         self._counter.persisted(value)
+
+    def not_persisted(self) -> None:
+        """Writing failed: `wanted` says it once more."""
+        self._counter.ask_again()
 
     def _reserve(self) -> None:
         wanted = self._counter.wanted()

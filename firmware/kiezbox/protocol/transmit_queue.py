@@ -9,6 +9,7 @@ Not here: when a moment comes (mesh.py and flooding.py set due_ms). Called by bo
 """
 
 SIZE_DEFAULT = 16
+_EVERYBODY = b"\xff\xff\xff\xff"
 
 
 class Waiting:
@@ -31,6 +32,11 @@ class Waiting:
     def packet_id(self) -> int:
         """u32. Not kept as a number, which takes memory of its own on the board."""
         return int.from_bytes(self.key[4:], "little")
+
+    @property
+    def is_broadcast(self) -> bool:
+        """Whether it is to all nodes."""
+        return self.frame[0:4] == _EVERYBODY
 
     def before(self, other: "Waiting") -> bool:
         """Whether this one goes first."""

@@ -5,7 +5,9 @@
    answers with transmitted or channel_busy, and after a busy channel another moment is drawn.
 2. After a frame of ours the others wait a contention window, so that nobody takes the channel for itself.
 3. Nothing goes out that the ledger refuses: a relay is dropped then, because its moment passes; an own frame waits.
-4. Nothing goes out either while flash does not hold the bound that the most important due frame needs; and flash is
+4. A radio that does not answer in time is taken to have sent: its frame is counted against the hour, and the next one
+   gets its turn, so that one lost answer does not silence a box.
+5. Nothing goes out either while flash does not hold the bound that the most important due frame needs; and flash is
    asked for another bound only while no frame is with the radio.
 
 Not here: what is in a frame. Called by mesh.py.
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from kiezbox.protocol.duty import DutyLedger
 
 FLASH_RETRY_MS = 100
+RADIO_TIMEOUT_MS = 10_000
+"""How much longer than its time on air a frame may be with the radio."""
+
 DROPS_MAX = 16
 """Drop actions kept for the next poll; the counters hold them all."""
 
@@ -57,6 +62,7 @@ class Transmitter:
         self._drops: list[Any] = []
         self._quiet_until_ms = 0
         self._flash_until_ms = 0
+        self._answer_by_ms = 0
 
     def add(self, item: Waiting) -> None:
         """Put a frame in the queue; what it displaces, or the frame itself, is dropped."""
@@ -71,6 +77,7 @@ class Transmitter:
         self._drops = []
         if item is not None:
             self.on_air = item
+            self._answer_by_ms = now_ms + milliseconds(item.airtime_us) + RADIO_TIMEOUT_MS
             actions.append(Transmit(item.frame, item.airtime_us, item.packet_id, item.rank))
         elif self.on_air is None:
             bound_ms = self._ledger.wanted(now_ms)
@@ -96,6 +103,10 @@ class Transmitter:
                 self._count(reason)
                 item.due_ms = self._ledger.next_chance_ms(now_ms)
         return None
+
+    def unanswered(self, now_ms: int) -> bool:
+        """Whether the radio had time enough to answer and did not (rule 4)."""
+        return self.on_air is not None and now_ms >= self._answer_by_ms
 
     def transmitted(self, now_ms: int) -> "Waiting | None":
         """The radio has sent the frame; returns it, None if it had none."""
@@ -130,7 +141,9 @@ class Transmitter:
         """When `poll` has something to do, None if only an answer of the radio or a new frame can change that."""
         if self._drops:
             return now_ms
-        if self.on_air is not None or not self.queue.items:
+        if self.on_air is not None:
+            return max(self._answer_by_ms, now_ms)
+        if not self.queue.items:
             return None
         due_ms = self.queue.items[0].due_ms
         for item in self.queue.items:
