@@ -32,3 +32,10 @@ def test_a_box_with_nothing_to_do_wakes_once_in_twenty_seconds(
     box.run(3600)
     assert 180 <= len(wakes) < 200
     assert box.resets == []
+
+
+def test_a_box_that_hears_nobody_for_days_is_no_reason_for_a_reset(lone_box: MakeBox) -> None:
+    box = lone_box(reading_interval_s=3600)
+    box.run(3 * DAY_S)
+    assert box.resets == []
+    assert box.boots == 1

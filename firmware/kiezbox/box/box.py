@@ -13,6 +13,7 @@ Not here: the page (portal), ports (main.py), how a call is kept (calls.py). Bui
 import asyncio
 
 from kiezbox import __version__
+from kiezbox.box.bell import Bell
 from kiezbox.box.calls import AMEND, CANCEL, SAFE, Calls
 from kiezbox.box.journal import load, replace
 from kiezbox.box.readings import Readings
@@ -80,7 +81,7 @@ class Box:
         self._faults = 0
         self.unsent = 0
         self.unsaved = 0
-        self._wake = asyncio.Event()
+        self._bell = Bell()
         self._wall()
 
     # For the portal
@@ -113,7 +114,7 @@ class Box:
         if self.mode == "maintenance":
             raise Refused("mode")
         code = self._calls.submit(form, self.mode != "emergency")
-        self._wake.set()
+        self._bell.ring()
         return code
 
     async def amend(self, code: str, text: str) -> None:
@@ -136,27 +137,23 @@ class Box:
         """Ask the gateway over the air about a code of another box; `status` knows it once the answer is here."""
         if self.status(code) is None:
             self._send("query", {"code": code})
-            self._wake.set()
+            self._bell.ring()
 
     def _change(self, code: str, action: int, text: str = "") -> None:
         self._calls.change(code, action, text)
-        self._wake.set()
+        self._bell.ring()
 
     # Tasks, kept by the supervisor
 
     async def listen(self) -> None:
         """Frames from the radio."""
         while True:
+            self._supervisor.waits("listen")
+            frame, rssi_dbm, snr_db = await self._ports.radio.receive()
             self._supervisor.alive("listen")
-            try:
-                frame, rssi_dbm, snr_db = await asyncio.wait_for_ms(
-                    self._ports.radio.receive(), self._supervisor.beat_ms()
-                )
-            except asyncio.TimeoutError:
-                continue
             for event in self._node.receive(frame, rssi_dbm, snr_db, self.now_ms()):
                 self._happened(event)
-            self._wake.set()
+            self._bell.ring()
 
     async def speak(self) -> None:
         """What the node wants done: flash first, then the air."""
@@ -172,14 +169,7 @@ class Box:
             wait_ms = self._supervisor.beat_ms()
             if due_ms is not None:
                 wait_ms = min(max(due_ms - self.now_ms(), 0), wait_ms)
-            if wait_ms:
-                try:
-                    await asyncio.wait_for_ms(self._wake.wait(), wait_ms)
-                except asyncio.TimeoutError:
-                    pass
-            else:
-                await asyncio.sleep_ms(0)
-            self._wake.clear()
+            await self._bell.wait_ms(wait_ms)
 
     async def _act(self, actions: list) -> None:
         saved = [action for action in actions if isinstance(action, events.Persist)]
@@ -230,7 +220,7 @@ class Box:
             missed = self._readings.due(self.now_ms())
             if missed is not None:
                 self._send("reading", missed)
-            self._wake.set()
+            self._bell.ring()
             await self._rest("measure", interval_s * 1000 - (self.now_ms() - started_ms))
 
     def _send(self, kind: str, message: dict) -> None:
@@ -261,7 +251,7 @@ class Box:
         await self._rest("report", self._part_of(interval_ms))
         while True:
             self._send("health", self._health())
-            self._wake.set()
+            self._bell.ring()
             await self._rest("report", interval_ms)
 
     def _part_of(self, interval_ms: int) -> int:

@@ -18,7 +18,7 @@ BEAT_MS = 20_000
 
 
 class Supervisor:
-    """Tasks are coroutine functions that call `alive(name)` at least once a minute."""
+    """Tasks are coroutine functions that call `alive(name)` at least once a minute, unless they said that they wait."""
 
     def __init__(self, ports, root: str) -> None:  # noqa: ANN001
         self._ports = ports
@@ -29,6 +29,10 @@ class Supervisor:
     def alive(self, name: str) -> None:
         """This task makes progress."""
         self._seen_ms[name] = self._ports.clock.now_ms()
+
+    def waits(self, name: str) -> None:
+        """This task waits for the outside world, which may be silent for days."""
+        self._seen_ms.pop(name, None)
 
     def beat_ms(self) -> int:
         """How long until all tasks show that they are alive, 1 to 20,000 ms."""
