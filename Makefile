@@ -17,7 +17,8 @@ help: ## Print these targets
 	@echo "Kiezbox: make TARGET"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
-# One lock file for running, one for developing. Both hold names, versions and hashes, so a changed package is refused.
+# One lock file for running, one for developing, one of other people's decoders, which the tests hold ours against. All
+# hold names, versions and hashes, so a changed package is refused.
 $(VENV)/run.stamp: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Kiezbox needs Python 3.11 to 3.13, but $(PYTHON) is {v.major}.{v.minor}. Name another one: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || { echo "Setting up $(VENV) (once, about a minute) ..."; \
@@ -26,9 +27,10 @@ $(VENV)/run.stamp: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/dev.stamp: requirements-dev.lock $(VENV)/run.stamp
+$(VENV)/dev.stamp: requirements-dev.lock requirements-referee.lock $(VENV)/run.stamp
 	@echo "Adding what the tests need to $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-referee.lock
 	@touch $@
 
 .PHONY: debian
@@ -65,11 +67,13 @@ torture: $(VENV)/dev.stamp debian ## The long runs: power cuts, crashes, mutated
 firmware: $(VENV)/run.stamp ## Compile the firmware for the board into build/firmware and report its size
 	@$(BIN)/kiezbox sim firmware
 
-lock: ## Choose new versions of every package and write both lock files (needs uv)
+lock: ## Choose new versions of every package and write the lock files (needs uv)
 	@uv pip compile pyproject.toml --extra simulator --group run-build --universal --python-version 3.11 --upgrade --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 	@uv pip compile pyproject.toml --extra simulator --group run-build --group dev --constraint requirements.lock --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements-dev.lock
+	@uv pip compile --group referee --no-deps --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --quiet --output-file requirements-referee.lock
 
 clean: ## Remove build and .venv
 	@rm -rf build $(VENV)
