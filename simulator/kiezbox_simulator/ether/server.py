@@ -25,18 +25,15 @@ from kiezbox.protocol.airtime import PRESETS, time_on_air_us
 from kiezbox.protocol.frame import FRAME_LENGTH_MAX, HEADER_LENGTH
 from kiezbox_simulator.ether.clock import WallClock
 from kiezbox_simulator.ether.street import Street, StreetError
-from kiezbox_simulator.virtual.ether import REASONS, RECEIVED, Ether, Transmission
+from kiezbox_simulator.virtual.ether import Ether
+from kiezbox_simulator.virtual.modulation import modulation
 from kiezbox_simulator.virtual.schedule import Schedule
-from kiezbox_simulator.virtual.station import Modulation, Station
+from kiezbox_simulator.virtual.station import REASONS, RECEIVED, Station, Transmission
 from kiezbox_simulator.world.link import Channel, Site
 
 LINE_LENGTH_MAX = 1024
 BACKLOG_BYTES_MAX = 262_144
 """Unread lines after which a connection counts as dead: some hundred frames."""
-
-SNR_REPORTED_MAX_DB = 12.0
-"""A LoRa receiver's estimate ends a little above +10 dB, however strong the frame; nodes take their relay delay from
-what it reports."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ class Connection:
             self.writer.write(line.encode() + b"\n")
 
     def receive(self, frame: bytes, rssi_dbm: int, snr_db: float) -> None:
-        self.say(f"RX {rssi_dbm} {min(snr_db, SNR_REPORTED_MAX_DB):g} {frame.hex()}")
+        self.say(f"RX {rssi_dbm} {snr_db:g} {frame.hex()}")
 
     def transmitted(self) -> None:
         self.say("DONE")
@@ -101,12 +98,10 @@ class EtherServer:
         # No fading: on a street made of fixed links, a frame is lost to what happens there and not to a draw.
         channel = Channel(seed=street.seed, fading_db=0.0)
         self.ether = Ether(self._schedule, channel, lambda _, length: time_on_air_us(preset, length))
-        modulation = Modulation(
-            street.preset, preset.spreading_factor, preset.bandwidth_hz, preset.coding_rate_denominator
-        )
+        used = modulation(street.preset)
         by_name: dict[str, Station] = {}
         for place in street.places:
-            station = self.ether.add(place.node_num, Site(place.name, 0.0, 0.0), modulation, 0.0)
+            station = self.ether.add(place.node_num, Site(place.name, 0.0, 0.0), used, 0.0)
             station.alive = False
             self._names[place.node_num] = place.name
             self._stations[place.node_num] = by_name[place.name] = station

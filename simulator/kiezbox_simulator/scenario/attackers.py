@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from kiezbox.protocol import envelope
 from kiezbox.protocol.frame import BROADCAST, HEADER_LENGTH, Header, encode_header
 from kiezbox.protocol.packet import Data, encode_data
-from kiezbox_simulator.virtual.station import Modulation, Station
+from kiezbox_simulator.virtual.modulation import Modulation
+from kiezbox_simulator.virtual.station import Station
 from kiezbox_simulator.world import chance
 from kiezbox_simulator.world.link import Site
 from kiezbox_simulator.world.people import HOUR_US, Person, form

@@ -91,8 +91,9 @@ def _jam(simulation: "Simulation", place: Site, power_dbm: float, begins: bool) 
     """Noise over the whole band from beside this box: every receiver's floor rises by what reaches it."""
     jammer = Site(f"jammer at {place.key}", place.x_m + 20.0, place.y_m, 2.0, 0.0)
     for station in simulation.ether.stations:
-        station.noise_dbm = station.quiet_noise_dbm
+        noise_dbm = station.quiet_noise_dbm
         if begins:
             heard_dbm = mean_received_dbm(simulation.ether.channel, power_dbm, jammer, station.site)
             total = 10.0 ** (station.quiet_noise_dbm / 10.0) + 10.0 ** (heard_dbm / 10.0)
-            station.noise_dbm = 10.0 * math.log10(total)
+            noise_dbm = 10.0 * math.log10(total)
+        station.set_noise(noise_dbm)

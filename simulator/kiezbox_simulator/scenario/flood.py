@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from kiezbox.protocol.channel import Channel as MeshChannel
 from kiezbox.protocol.mesh import PacketReceived
-from kiezbox_simulator.scenario.simulation import modulation, on_air_us
 from kiezbox_simulator.virtual.ether import Ether
+from kiezbox_simulator.virtual.modulation import modulation, on_air_us
 from kiezbox_simulator.virtual.schedule import Schedule
 from kiezbox_simulator.virtual.stock_node import StockNode
 from kiezbox_simulator.world import chance

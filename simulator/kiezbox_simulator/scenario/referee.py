@@ -21,8 +21,7 @@ from kiezbox.protocol import envelope
 from kiezbox.protocol.channel import Channel
 from kiezbox.protocol.frame import HEADER_LENGTH, decode_header
 from kiezbox.protocol.packet import decode_data
-from kiezbox_simulator.virtual.ether import RECEIVED, Transmission
-from kiezbox_simulator.virtual.station import Station
+from kiezbox_simulator.virtual.station import RECEIVED, Station, Transmission
 
 HOUR_US = 3_600_000_000
 HANDED_OVER_US = 1_500_000

@@ -14,7 +14,6 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from kiezbox.protocol.airtime import PRESETS, time_on_air_us
 from kiezbox.protocol.channel import Channel as MeshChannel
 from kiezbox.protocol.counter import CounterExhausted
 from kiezbox.protocol.custody import CustodyFull
@@ -26,10 +25,11 @@ from kiezbox_simulator.scenario.referee import Call, Referee, Understood, words_
 from kiezbox_simulator.scenario.schema import Scenario
 from kiezbox_simulator.scenario.town import Inhabitant, inhabitants, secret
 from kiezbox_simulator.virtual.core_box import CoreBox
-from kiezbox_simulator.virtual.ether import REASONS, Ether, Transmission
+from kiezbox_simulator.virtual.ether import Ether
 from kiezbox_simulator.virtual.gateway import Gateway, Store
+from kiezbox_simulator.virtual.modulation import modulation, on_air_us
 from kiezbox_simulator.virtual.schedule import Schedule
-from kiezbox_simulator.virtual.station import Modulation
+from kiezbox_simulator.virtual.station import REASONS, Transmission
 from kiezbox_simulator.virtual.stock_node import TEXT_PORTNUM, StockNode
 from kiezbox_simulator.virtual.trace import Trace
 from kiezbox_simulator.world import chance, people, weather
@@ -39,17 +39,6 @@ HOUR_US = people.HOUR_US
 MODES = {"everyday": 1, "emergency": 2, "exercise": 3, "maintenance": 4}
 CHUNKS = 400
 """How many times progress is told in a run."""
-
-
-def modulation(preset_name: str) -> Modulation:
-    """The ether's view of one of the protocol's presets."""
-    preset = PRESETS[preset_name]
-    return Modulation(preset_name, preset.spreading_factor, preset.bandwidth_hz, preset.coding_rate_denominator)
-
-
-def on_air_us(preset_name: str, frame_length: int) -> int:
-    """Time on air as the protocol package computes it."""
-    return time_on_air_us(PRESETS[preset_name], frame_length)
 
 
 class Simulation:
@@ -127,8 +116,6 @@ class Simulation:
     def _build(self) -> None:
         radio = self.scenario.radio
         own, other = modulation(radio.preset), modulation(self.scenario.strangers.preset)
-        if other == own:
-            other = own
         for inhabitant in self.inhabitants:
             used = other if inhabitant.kind == "stranger" else own
             power_dbm = 20.0 if inhabitant.kind == "stranger" else radio.power_dbm

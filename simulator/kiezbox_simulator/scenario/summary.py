@@ -7,7 +7,7 @@ stored it. All keys are described in docs/simulator.md.
 
 from typing import TYPE_CHECKING, Any
 
-from kiezbox_simulator.virtual.ether import REASONS
+from kiezbox_simulator.virtual.station import REASONS
 from kiezbox_simulator.world.people import HOUR_US
 
 if TYPE_CHECKING:

@@ -1,37 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ether: who hears which frame, in virtual time. The physics is in `world/reception.py` and `world/link.py`.
 
-1. A radio asks to send. It listens for one channel activity detection (2.5 symbols); what has been on the air for
-that whole time and is
-   strong enough counts as activity, and then nothing is sent.
-2. A sending radio hears nothing. What it was receiving is lost, what begins while it sends is lost.
+1. A radio asks to send. It listens for one channel activity detection (2.5 symbols); what has been on the air for that
+   whole time and is strong enough counts as activity, and then nothing is sent.
+2. A sending radio hears nothing. What it was receiving is lost, what begins while it sends is lost. So is what begins
+   while a radio is off.
 3. Each frame reaches each neighbour at the link's mean power plus a fading draw of that frame and that receiver.
-4. Two overlapping frames at a receiver: `world/reception.py` under capture. Spreading factors disturb each other
-only far above.
+4. Two overlapping frames at a receiver: `world/reception.py` under capture. Spreading factors disturb each other only
+   far above. Several disturbers are judged one by one, their powers are not added.
 5. A frame that nothing destroyed is lost with the frame error probability of its SNR.
 
-Every loss has a reason, counted per reason. Hot path: everything that depends on a pair of stations is computed
-once, in `connect`.
+Every loss has a reason, counted per reason. Hot path: everything that depends on a pair of stations is computed once,
+in `connect`; a draw is made only where it can decide something.
 """
 
 from collections.abc import Callable
 
+from kiezbox_simulator.virtual.modulation import Modulation
 from kiezbox_simulator.virtual.schedule import Schedule
-from kiezbox_simulator.virtual.station import Modulation, Station
+from kiezbox_simulator.virtual.station import (
+    COLLISION,
+    HALF_DUPLEX,
+    HELD,
+    OFF,
+    OTHER_PRESET,
+    REASONS,
+    RECEIVED,
+    WEAK,
+    Reception,
+    Station,
+    Transmission,
+)
 from kiezbox_simulator.world.chance import GOLDEN, MASK_64, NORMAL_1024, mix
 from kiezbox_simulator.world.link import Channel, Site, mean_received_dbm, noise_dbm
 from kiezbox_simulator.world.reception import CAPTURE_DB, frame_error_tenths
 
-RECEIVED, COLLISION, HALF_DUPLEX, HELD, WEAK, OFF, OTHER_PRESET = range(7)
-REASONS = ("received", "collision", "half_duplex", "receiver_held", "weak_signal", "receiver_off", "other_preset")
-
 OTHER_SPREADING_FACTOR_DB = {7: -8.0, 8: -11.0, 9: -13.0, 10: -17.0, 11: -20.0, 12: -23.0}
 """How far below another spreading factor's frame a frame still stands (Croce et al.: Impact of LoRa Imperfect
 Orthogonality, IEEE Communications Letters 22(4), 2018, table II, least of each row)."""
-
-HEARD_MARGIN_DB = 6.0
-"""Links whose mean lies further below the demodulator's limit are left out: fading of 2 dB lifts none of them over
-it."""
 
 SNR_REPORTED_MAX_DB = 12.0
 """A strong signal lifts the SNR that a receiver reports no further, because its own gain control adds noise; seen in
@@ -41,32 +47,10 @@ CAD_MARGIN_DB = 3.0
 """Channel activity is detected a little below what can be demodulated (as Meshtasticator assumes)."""
 
 
-class Transmission:
-    """One frame on the air."""
-
-    __slots__ = ("end_us", "frame", "modulation", "receptions", "sender", "start_us")
-
-    def __init__(self, sender: Station, frame: bytes, start_us: int, end_us: int) -> None:
-        self.sender = sender
-        self.frame = frame
-        self.start_us = start_us
-        self.end_us = end_us
-        self.modulation = sender.modulation
-        self.receptions: list[Reception] = []
-
-
-class Reception:
-    """One frame at one receiver, while it lasts. `fate` is an index into REASONS."""
-
-    __slots__ = ("chance", "fate", "holds", "power_dbm", "station", "transmission")
-
-    def __init__(self, station: Station, transmission: Transmission, power_dbm: float, chance: int) -> None:
-        self.station = station
-        self.transmission = transmission
-        self.power_dbm = power_dbm
-        self.chance = chance
-        self.fate = RECEIVED
-        self.holds = power_dbm >= station.limit_dbm and transmission.modulation is station.modulation
+def heard_margin_db(fading_db: float) -> float:
+    """Links whose mean lies further below the demodulator's limit are left out. No draw of fading (3.3 deviations at
+    most) lifts such a frame to within 1 dB of the limit, and without fading it is too weak to disturb one that is."""
+    return max(CAPTURE_DB, NORMAL_1024[-1] * fading_db) + 1.0
 
 
 class Ether:
@@ -82,9 +66,12 @@ class Ether:
         self.on_end: list[Callable[[Transmission], None]] = []
         self._time_on_air_us = time_on_air_us
         self._times_us: dict[tuple[str, int], int] = {}
+        self._modulations: dict[Modulation, Modulation] = {}
 
     def add(self, node_num: int, site: Site, modulation: Modulation, power_dbm: float) -> Station:
         """A new station; call `connect` when all are there."""
+        # Equal settings become one object, so that the hot path can compare by identity.
+        modulation = self._modulations.setdefault(modulation, modulation)
         noise = noise_dbm(self.channel, modulation.bandwidth_hz)
         station = Station(len(self.stations), node_num, site, modulation, noise, power_dbm, self.channel.seed)
         self.stations.append(station)
@@ -92,13 +79,14 @@ class Ether:
 
     def connect(self) -> None:
         """Work out every link once. Quadratic in stations, and the only thing here that is."""
+        margin_db = heard_margin_db(self.channel.fading_db)
         self.links = [[] for _ in self.stations]
         for first in self.stations:
             for second in self.stations[first.index + 1 :]:
                 gain_db = mean_received_dbm(self.channel, 0.0, first.site, second.site)
                 for sender, receiver in ((first, second), (second, first)):
                     power_dbm = gain_db + sender.power_dbm
-                    if power_dbm >= receiver.limit_dbm - HEARD_MARGIN_DB:
+                    if power_dbm >= receiver.limit_dbm - margin_db:
                         self.links[sender.index].append((receiver, power_dbm))
 
     def time_on_air_us(self, modulation: Modulation, frame_length: int) -> int:
@@ -137,7 +125,7 @@ class Ether:
         """Whether a channel activity detection that began at `since_us` and ends now finds anything."""
         if station.transmitting is not None:
             return True
-        least_dbm = station.limit_dbm + (station.noise_dbm - station.quiet_noise_dbm) - CAD_MARGIN_DB
+        least_dbm = station.limit_dbm - CAD_MARGIN_DB
         for reception in station.incoming:
             if reception.transmission.start_us <= since_us and reception.power_dbm >= least_dbm:
                 return reception.transmission.modulation is station.modulation
@@ -157,23 +145,26 @@ class Ether:
     def _start(self, station: Station, frame: bytes) -> None:
         now_us = self.schedule.now_us
         end_us = now_us + self.time_on_air_us(station.modulation, len(frame))
-        transmission = Transmission(station, frame, now_us, end_us)
-        station.transmitting = transmission
         station.sent += 1
         station.airtime_us += end_us - now_us
+        salt = station.salt + station.sent * GOLDEN & MASK_64
+        transmission = Transmission(station, frame, now_us, end_us, salt)
+        station.transmitting = transmission
         for reception in station.incoming:
             reception.holds = False
             if reception.fate == RECEIVED:
                 reception.fate = HALF_DUPLEX
-        base = station.salt + station.sent * GOLDEN
         fading_db = self.channel.fading_db
         receptions = transmission.receptions
-        for receiver, mean_dbm in self.links[station.index]:
-            bits = mix((base ^ receiver.salt) & MASK_64)
-            reception = Reception(receiver, transmission, mean_dbm + fading_db * NORMAL_1024[bits & 1023], bits >> 32)
+        for receiver, power_dbm in self.links[station.index]:
+            if fading_db:
+                power_dbm += fading_db * NORMAL_1024[mix(salt ^ receiver.salt) & 1023]
+            reception = Reception(receiver, transmission, power_dbm)
             if receiver.transmitting is not None:
                 reception.fate = HALF_DUPLEX
                 reception.holds = False
+            elif not receiver.alive:
+                reception.fate = OFF
             incoming = receiver.incoming
             if incoming:
                 _overlap(reception, incoming, now_us)
@@ -186,7 +177,7 @@ class Ether:
     def _end(self, transmission: Transmission) -> None:
         sender = transmission.sender
         modulation = transmission.modulation
-        length = len(transmission.frame)
+        clear_snr_db = modulation.clear_snr_db
         fates = self.fates
         heard = []
         for reception in transmission.receptions:
@@ -198,14 +189,11 @@ class Ether:
                 elif station.modulation is not modulation:
                     reception.fate = OTHER_PRESET
                 else:
-                    tenths = int((reception.power_dbm - station.noise_dbm) * 10.0)
-                    error = frame_error_tenths(
-                        tenths, modulation.spreading_factor, length, modulation.coding_rate_denominator
-                    )
-                    if error > 0.0 and reception.chance < error * 4_294_967_296.0:
+                    snr_db = reception.power_dbm - station.noise_dbm
+                    if snr_db < clear_snr_db and _lost_in_noise(reception, snr_db):
                         reception.fate = WEAK
                     else:
-                        heard.append((station, reception))
+                        heard.append((station, snr_db, reception.power_dbm))
             fates[reception.fate] += 1
         for listener in self.on_end:
             listener(transmission)
@@ -213,11 +201,23 @@ class Ether:
             sender.transmitting = None
             if sender.owner is not None:
                 sender.owner.transmitted()
-        for station, reception in heard:
+        for station, snr_db, power_dbm in heard:
             if station.owner is not None and station.alive:
                 # The chip reports whole dBm and quarters of a dB (SX1261/2 data sheet, GetPacketStatus).
-                snr_db = min(SNR_REPORTED_MAX_DB, round((reception.power_dbm - station.noise_dbm) * 4.0) / 4.0)
-                station.owner.receive(transmission.frame, round(reception.power_dbm), snr_db)
+                reported_db = min(SNR_REPORTED_MAX_DB, round(snr_db * 4.0) / 4.0)
+                station.owner.receive(transmission.frame, round(power_dbm), reported_db)
+
+
+def _lost_in_noise(reception: Reception, snr_db: float) -> bool:
+    """Whether this frame has an error that nothing but noise made."""
+    transmission = reception.transmission
+    used = transmission.modulation
+    error = frame_error_tenths(
+        round(snr_db * 10.0), used.spreading_factor, len(transmission.frame), used.rows, used.coding_rate_denominator
+    )
+    # The low bits of the same draw decided the fading.
+    draw = mix(transmission.salt ^ reception.station.salt) >> 32
+    return draw < error * 4_294_967_296.0
 
 
 def _overlap(new: Reception, others: list[Reception], now_us: int) -> None:

@@ -1,44 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A place on the map with a radio, and the port between its radio and whoever uses it.
+"""Plain state of the ether: radios, frames on the air, each frame at each receiver; and the port between a radio and
+whoever uses it.
 
-`RadioOwner` is that port: core nodes, vm boxes, gateways, strangers and attackers all stand behind it. `Station` is
-plain state of the ether; only `ether.py` changes it.
+`RadioOwner` is that port: core nodes, vm boxes, gateways, strangers and attackers all stand behind it. Only `ether.py`
+changes what is here; observers (referee, trace) read it.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from kiezbox_simulator.virtual.modulation import Modulation
 from kiezbox_simulator.world import reception
 from kiezbox_simulator.world.chance import digest
 from kiezbox_simulator.world.link import Site
 
-if TYPE_CHECKING:
-    from kiezbox_simulator.virtual.ether import Reception, Transmission
-
-
-@dataclass(frozen=True)
-class Modulation:
-    """LoRa settings that two radios must share to hear each other, and what follows from them."""
-
-    name: str
-    spreading_factor: int
-    bandwidth_hz: int
-    coding_rate_denominator: int
-
-    @property
-    def grace_us(self) -> int:
-        """From a frame's start until disturbance harms it."""
-        return reception.capture_grace_us(self.spreading_factor, self.bandwidth_hz)
-
-    @property
-    def lock_us(self) -> int:
-        """From a frame's start until it holds a receiver."""
-        return reception.lock_us(self.spreading_factor, self.bandwidth_hz)
-
-    @property
-    def cad_us(self) -> int:
-        """Duration of a channel activity detection."""
-        return reception.cad_us(self.spreading_factor, self.bandwidth_hz)
+RECEIVED, COLLISION, HALF_DUPLEX, HELD, WEAK, OFF, OTHER_PRESET = range(7)
+REASONS = ("received", "collision", "half_duplex", "receiver_held", "weak_signal", "receiver_off", "other_preset")
+"""What becomes of a frame at a receiver, by the number that `Reception.fate` holds."""
 
 
 class RadioOwner(Protocol):
@@ -93,9 +70,8 @@ class Station:
         self.node_num = node_num
         self.site = site
         self.modulation = modulation
-        self.quiet_noise_dbm = self.noise_dbm = noise_dbm
+        self.quiet_noise_dbm = noise_dbm
         self.power_dbm = power_dbm
-        self.limit_dbm = noise_dbm + reception.SNR_LIMIT_DB[modulation.spreading_factor]
         self.grace_us = modulation.grace_us
         self.lock_us = modulation.lock_us
         self.salt = digest(seed, "station", node_num)
@@ -106,8 +82,42 @@ class Station:
         self.pending: bytes | None = None
         self.sent = 0
         self.airtime_us = 0
+        self.set_noise(noise_dbm)
 
     @property
     def name(self) -> str:
         """The site's key."""
         return self.site.key
+
+    def set_noise(self, noise_dbm: float) -> None:
+        """The noise in this receiver from now on; what it needs of a frame follows."""
+        self.noise_dbm = noise_dbm
+        self.limit_dbm = noise_dbm + reception.SNR_LIMIT_DB[self.modulation.spreading_factor]
+
+
+class Transmission:
+    """One frame on the air. `salt`: this frame's part of every draw about it."""
+
+    __slots__ = ("end_us", "frame", "modulation", "receptions", "salt", "sender", "start_us")
+
+    def __init__(self, sender: Station, frame: bytes, start_us: int, end_us: int, salt: int) -> None:
+        self.sender = sender
+        self.frame = frame
+        self.start_us = start_us
+        self.end_us = end_us
+        self.modulation = sender.modulation
+        self.salt = salt
+        self.receptions: list[Reception] = []
+
+
+class Reception:
+    """One frame at one receiver, while it lasts. `fate` is an index into REASONS; `holds`: the receiver follows it."""
+
+    __slots__ = ("fate", "holds", "power_dbm", "station", "transmission")
+
+    def __init__(self, station: Station, transmission: Transmission, power_dbm: float) -> None:
+        self.station = station
+        self.transmission = transmission
+        self.power_dbm = power_dbm
+        self.fate = RECEIVED
+        self.holds = power_dbm >= station.limit_dbm and transmission.modulation is station.modulation

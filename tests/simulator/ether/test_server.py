@@ -11,8 +11,9 @@ import pytest
 
 from kiezbox.protocol.airtime import PRESETS, time_on_air_us
 from kiezbox_simulator.ether.connection import EtherError, EtherRadio, watch
-from kiezbox_simulator.ether.server import SNR_REPORTED_MAX_DB, EtherServer
+from kiezbox_simulator.ether.server import EtherServer
 from kiezbox_simulator.ether.street import Link, Place, Street, StreetError
+from kiezbox_simulator.virtual.ether import SNR_REPORTED_MAX_DB
 
 FRAME = bytes(range(100))
 LINE = Street(
