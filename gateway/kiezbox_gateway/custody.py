@@ -194,6 +194,10 @@ class Custody:
                 log.critical("store_failed", reason=error.reason, detail=str(error))
             self.status.alarm = error.reason
             return False
+        except Exception as error:  # noqa: BLE001  A message the store cannot hold must not end its task unseen.
+            self._count(self.status.rejected, "not_storable")
+            log.error("message_not_storable", kind=message.kind, reason=type(error).__name__)
+            return False
         if self.status.alarm is not None:
             log.info("store_works_again")
             self.status.alarm = None

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -41,7 +42,8 @@ class Mosquitto:
             f"allow_anonymous {str(anonymous).lower()}",
             "persistence true",
             f"persistence_location {folder}/",
-            "max_queued_messages 0",
+            # With the queue unlimited, mosquitto 2.0.11 hangs up after it has refused a message.
+            *([] if "max_queued_messages" in extra else ["max_queued_messages 0"]),
             "max_inflight_messages 0",
             "user root",
             "set_tcp_nodelay true",
@@ -67,6 +69,11 @@ class Mosquitto:
                 if time.monotonic() > deadline or self._process.poll() is not None:
                     raise RuntimeError("mosquitto did not start") from None
                 time.sleep(0.02)
+
+    def reload(self) -> None:
+        """Read access lists again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
         if self._process is not None:

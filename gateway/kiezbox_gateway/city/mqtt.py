@@ -176,6 +176,11 @@ class MqttSession:
         )
         return packet_id
 
+    def publish_unconfirmed(self, topic: str, payload: bytes) -> None:
+        """Queue a message with QoS 0, for what comes again by itself."""
+        properties = b"\x00" if self.version == 5 else b""
+        self._output.append(packet(PUBLISH << 4, text(topic) + properties + payload))
+
     def subscribe(self, topics: list[str]) -> None:
         """Queue SUBSCRIBE with QoS 1."""
         body = self._take_id().to_bytes(2, "big") + (b"\x00" if self.version == 5 else b"")

@@ -4,12 +4,14 @@
 Rules:
  1. A class is served only while every more important class has nothing left to send, or is refused by the city.
  2. Inside a class the order is that of custody. After a reconnect everything unconfirmed goes again, from the oldest.
+    One message that the city refuses does not hold up the next; it is tried again later, with what is left by then.
  3. At most `window` messages are unconfirmed. A new call waits behind at most that many.
  4. Readings are held to a rate, so that gateways returning together do not drown the city; nothing else is.
 """
 
 import random
 from collections import deque
+from collections.abc import Collection
 
 from kiezbox_gateway.store.rows import OutboxClass, Waiting
 
@@ -76,8 +78,16 @@ class Schedule:
         self._held: set[OutboxClass] = set()
 
     def hold(self, outbox_class: OutboxClass) -> None:
-        """The city refuses this class: leave it alone until the next connection, and serve the others."""
+        """The city refuses this class: leave it alone until `rewind`, and serve the others."""
         self._held.add(outbox_class)
+
+    def rewind(self) -> None:
+        """Try again whatever is not confirmed, from the oldest; what is in flight stays there."""
+        self._held.clear()
+        for each in OutboxClass:
+            self._ahead[each].clear()
+            self._position[each] = 0
+            self._more[each] = True
 
     def notify(self, outbox_class: OutboxClass) -> None:
         """Something of this class was stored."""
@@ -103,10 +113,11 @@ class Schedule:
         """A fetch starts; what is stored from now on notifies again."""
         self._more[outbox_class] = False
 
-    def fetched(self, outbox_class: OutboxClass, rows: list[Waiting], limit: int) -> None:
-        """The fetch has come back."""
+    def fetched(self, outbox_class: OutboxClass, rows: list[Waiting], limit: int, aside: Collection[int] = ()) -> None:
+        """The fetch has come back; sequence numbers in `aside` are passed over."""
         if rows:
-            self._ahead[outbox_class].extend(rows)
+            wanted = (row for row in rows if row.sequence not in self.in_flight and row.sequence not in aside)
+            self._ahead[outbox_class].extend(wanted)
             self._position[outbox_class] = rows[-1].sequence
         if len(rows) >= limit:
             self._more[outbox_class] = True

@@ -4,6 +4,9 @@
 Confirmed means PUBACK, or with "readback" that the city has named the message's id on the topic `confirmed`. Between
 the city's confirmation and our mark the process may die; the message then goes again under the same id, which the
 city recognises. The other way round, a message marked but not confirmed, cannot happen.
+
+What the city refuses, what is too long for its broker, and a call that its broker says nobody was there to receive
+stay in the outbox and are tried again; meanwhile they hold up nothing else.
 """
 
 import asyncio
@@ -18,16 +21,22 @@ from kiezbox_gateway.city import mqtt
 from kiezbox_gateway.city.broker import BrokerAddress, BrokerConnection, BrokerError
 from kiezbox_gateway.city.message import Profile
 from kiezbox_gateway.city.schedule import Backoff, Schedule
-from kiezbox_gateway.store.rows import CLASS_OF_KIND, OutboxClass, StoreError, Waiting
+from kiezbox_gateway.store.rows import CLASS_OF_KIND, OutboxClass, StoreCorruptError, StoreError, Waiting
 from kiezbox_gateway.store.store import Store
 
 # Without any confirmation for that long, while messages are out, the connection is renewed.
 CONFIRMATION_TIMEOUT_S = 30.0
+# Fixed header, lengths, packet id, properties: never more.
+PACKET_OVERHEAD = 16
 # Marks not yet on disk; beyond this reading from the broker waits.
 MARKS_MAX = 20_000
 REFUSED_PAUSE_S = 60.0
-# MQTT 5 reason codes from here on are errors.
+# So many refusals in one class, and the rest of it waits for the next attempt.
+REFUSALS_MAX = 20
+# MQTT 5 reason codes: from here on errors; and: taken, but there is no subscriber.
 REFUSED_FROM = 0x80
+NOBODY_THERE = 0x10
+MUST_BE_HEARD = (OutboxClass.CALL, OutboxClass.STAGE)
 
 log = structlog.get_logger(part="city")
 CommandTaker = Callable[[str, bytes], Awaitable[None]]
@@ -44,6 +53,9 @@ class CityStatus:
     confirmed_s: float | None = None
     refused: int = 0
     connections: int = 0
+    # Messages set aside until the next attempt, by reason; what the city sent and could not be taken.
+    set_aside: dict[str, int] = field(default_factory=dict)
+    commands_failed: int = 0
 
 
 class CitySync:
@@ -84,7 +96,10 @@ class CitySync:
         self._by_packet: dict[int, Waiting] = {}
         self._by_id: dict[str, Waiting] = {}
         self._progress_s = 0.0
-        self._renew_s: float | None = None
+        # Not to be sent before the next attempt, also not over a new connection: a broker may hang up after a refusal.
+        self._aside: set[int] = set()
+        self._retry_s: float | None = None
+        self._refusals: dict[OutboxClass, int] = {}
 
     def notify(self, outbox_class: OutboxClass) -> None:
         """A message of this class is on disk."""
@@ -101,16 +116,18 @@ class CitySync:
         """Publish something that needs no custody (a receipt). False without a connection."""
         if self._connection is None or self._schedule is None:
             return False
-        self._connection.session.publish(topic, payload)
+        self._connection.session.publish_unconfirmed(topic, payload)
         self._connection.flush()
         return True
 
     async def run(self) -> None:
-        """Keep the city supplied."""
+        """Keep the city supplied. Raises StoreCorruptError, which only a new start repairs."""
         while True:
             try:
                 await self._serve_once()
-            except (BrokerError, StoreError) as error:
+            except StoreCorruptError:
+                raise
+            except (BrokerError, mqtt.MqttError, StoreError) as error:
                 if self.status.last_error != str(error):
                     log.warning("city_unreachable", reason=str(error))
                 self.status.last_error = str(error)
@@ -120,7 +137,6 @@ class CitySync:
                     self.status.since_s = time.time()
                 self._schedule = None
                 self._connection = None
-                self._renew_s = None
                 self._by_packet.clear()
                 self._by_id.clear()
             await asyncio.sleep(self._backoff.pause_s())
@@ -157,7 +173,8 @@ class CitySync:
                 if wanted is not None:
                     outbox_class, after, limit = wanted
                     schedule.begin_fetch(outbox_class)
-                    schedule.fetched(outbox_class, await self._store.waiting(outbox_class, after, limit), limit)
+                    rows = await self._store.waiting(outbox_class, after, limit)
+                    schedule.fetched(outbox_class, rows, limit, self._aside)
                 messages = schedule.take(time.monotonic())
                 for message in messages:
                     self._send(connection, schedule, message)
@@ -171,8 +188,12 @@ class CitySync:
                 wait_s = min(wait_s, max(paused_s, 0.01))
             if schedule.in_flight and time.monotonic() - self._progress_s > CONFIRMATION_TIMEOUT_S:
                 raise BrokerError("the city confirms nothing")
-            if self._renew_s is not None and time.monotonic() > self._renew_s:
-                raise BrokerError("the city refused messages; trying them again")
+            if self._retry_s is not None and time.monotonic() > self._retry_s:
+                self._retry_s = None
+                self._refusals.clear()
+                self._aside.clear()
+                schedule.rewind()
+                continue
             try:
                 async with asyncio.timeout(wait_s):
                     await self._wake.wait()
@@ -180,7 +201,15 @@ class CitySync:
                 continue
 
     def _send(self, connection: BrokerConnection, schedule: Schedule, message: Waiting) -> None:
-        topic, payload = self._profile.encode(message)
+        try:
+            topic, payload = self._profile.encode(message)
+        except (ValueError, OverflowError, OSError):
+            # A row that a damaged file brought along must not stand in the way of the others.
+            self._set_aside("not_encodable", message)
+            return
+        if len(topic) + len(payload) + PACKET_OVERHEAD > connection.packet_max:
+            self._set_aside("too_long_for_the_broker", message)
+            return
         if not schedule.in_flight:
             self._progress_s = time.monotonic()
         schedule.in_flight[message.sequence] = message
@@ -199,7 +228,11 @@ class CitySync:
                         continue
                     if event.reason_code >= REFUSED_FROM:
                         self._refused(schedule, message, event.reason_code)
-                    elif not self._readback:
+                    elif self._readback:
+                        continue
+                    elif event.reason_code == NOBODY_THERE and CLASS_OF_KIND[message.kind] in MUST_BE_HEARD:
+                        self._refused(schedule, message, event.reason_code)
+                    else:
                         confirmed.append(message.sequence)
                 elif isinstance(event, mqtt.Delivered):
                     confirmed += await self._delivered(event)
@@ -215,19 +248,39 @@ class CitySync:
             self._wake.set()
 
     def _refused(self, schedule: Schedule, message: Waiting, reason_code: int) -> None:
-        """The message stays in the outbox. Its class pauses; the others must not suffer for it."""
+        """The message stays in the outbox; the others must not suffer for it."""
         self.status.refused += 1
         schedule.in_flight.pop(message.sequence, None)
-        schedule.hold(CLASS_OF_KIND[message.kind])
-        if self._renew_s is None:
-            log.error("city_refuses_message", kind=message.kind, reason_code=reason_code)
-            self._renew_s = time.monotonic() + REFUSED_PAUSE_S
+        self._by_id.pop(message.id, None)
+        self._set_aside("nobody_there" if reason_code == NOBODY_THERE else f"refused_{reason_code:#04x}", message)
+        outbox_class = CLASS_OF_KIND[message.kind]
+        self._refusals[outbox_class] = self._refusals.get(outbox_class, 0) + 1
+        if self._refusals[outbox_class] >= REFUSALS_MAX:
+            schedule.hold(outbox_class)
+
+    def _set_aside(self, reason: str, message: Waiting) -> None:
+        """Not to be sent before the next attempt."""
+        if reason not in self.status.set_aside:
+            log.error("city_message_set_aside", kind=message.kind, reason=reason)
+        self.status.set_aside[reason] = self.status.set_aside.get(reason, 0) + 1
+        self._aside.add(message.sequence)
+        self._try_again_later()
+
+    def _try_again_later(self) -> None:
+        if self._retry_s is None:
+            self._retry_s = time.monotonic() + REFUSED_PAUSE_S
 
     async def _delivered(self, event: mqtt.Delivered) -> list[int]:
         if self._readback and event.topic == self._profile.confirmed_topic():
             return self._read_back(event.payload)
         if self._on_command is not None:
-            await self._on_command(event.topic, event.payload)
+            try:
+                await self._on_command(event.topic, event.payload)
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001  One that ended the gateway would come again and end it again.
+                self.status.commands_failed += 1
+                log.error("command_failed", topic=event.topic[:120], reason=type(error).__name__)
         return []
 
     def _read_back(self, payload: bytes) -> list[int]:
@@ -245,7 +298,10 @@ class CitySync:
 
         def done(future: "asyncio.Future[None]") -> None:
             self._marks -= len(sequences)
-            if not future.cancelled() and future.exception() is None:
+            if not future.cancelled() and future.exception() is not None:
+                # They will be published again, under the same ids.
+                self._try_again_later()
+            elif not future.cancelled():
                 self.status.confirmed += len(sequences)
                 self.status.confirmed_s = time.time()
                 # Only now the way is known to be whole.

@@ -107,6 +107,8 @@ async def summary(gateway: "Gateway") -> dict[str, Any]:
             "confirmed": city.confirmed,
             "last_confirmed": None if city.confirmed_s is None else instant(int(city.confirmed_s * 1000)),
             "refused": city.refused,
+            "set_aside": city.set_aside,
+            "commands_failed": city.commands_failed,
             "last_error": city.last_error,
         },
         "custody": {
