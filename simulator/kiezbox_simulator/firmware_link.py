@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All modules that a program needs, as the text of one module.
+
+Each module on a board has a dictionary of its own, names of files and packages, tables of the names and texts that its
+code uses, and an entry for each thing that it imports: some 350 bytes of memory, and a box has sixty. In one module all
+that exists once.
+
+1. The texts follow each other as they import each other, in full length; `Linked.place` tells whose line one is.
+2. A name that two modules use for different things gets the module's name behind it. The program's own names stay.
+3. `from kiezbox.x import name` goes, at the top and inside functions, and so does `from kiezbox import x`: then
+   `x.name` becomes the name itself. A module can be used in no other way.
+
+Not here: constants (firmware_source.py), compiling (firmware_build.py). Called by the latter.
+"""
+
+import ast
+import builtins
+from dataclasses import dataclass, field
+
+from kiezbox_simulator.firmware_source import FirmwareSourceError
+
+_PACKAGE = "kiezbox"
+_BUILT_IN = set(dir(builtins)) | {"__name__", "__file__", "const"}
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@dataclass(frozen=True)
+class Linked:
+    """`text` to compile; `starts`: first line of each module in it, counted from 1."""
+
+    text: str
+    starts: dict[str, int]
+
+    def place(self, line: int) -> str:
+        """MODULE:LINE of a line that a traceback names."""
+        module = max((name for name in self.starts if self.starts[name] <= line), key=self.starts.__getitem__)
+        return f"{module}:{line - self.starts[module] + 1}"
+
+
+def link(program: str, sources: dict[str, str]) -> Linked:
+    """The module `program` with all it imports of `sources`, texts by module name. Raises FirmwareSourceError."""
+    modules: dict[str, _Module] = {}
+    _collect(program, sources, modules)
+    users: dict[str, list[str]] = {}
+    for module in modules.values():
+        for name in module.own:
+            users.setdefault(name, []).append(module.name)
+    shared = {name for module in modules.values() for name in module.outer} | _BUILT_IN
+    for module in modules.values():
+        for name in module.own:
+            alone = users[name] == [module.name] and name not in shared
+            kept = alone or module.name == program
+            module.renamed[name] = name if kept else f"{name}_{module.name.replace('.', '_').removeprefix('kiezbox_')}"
+    text = ""
+    starts = {}
+    for module in modules.values():
+        starts[module.name] = text.count("\n") + 1
+        text += _Rewriter(module, modules).text().rstrip("\n") + "\n"
+    return Linked(text, starts)
+
+
+@dataclass
+class _Module:
+    name: str
+    source: str
+    tree: ast.Module
+    own: set[str] = field(default_factory=set)
+    outer: set[str] = field(default_factory=set)
+    """Names imported from MicroPython's own modules."""
+    taken: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Name here: module and name there."""
+    modules: dict[str, str] = field(default_factory=dict)
+    """Name here: module."""
+    renamed: dict[str, str] = field(default_factory=dict)
+
+
+def _collect(name: str, sources: dict[str, str], found: dict[str, _Module]) -> None:
+    """Depth first, so that what is imported stands before who imports it."""
+    module = _Module(name, sources[name], ast.parse(sources[name]))
+    wanted = []
+    for statement in ast.walk(module.tree):
+        if isinstance(statement, ast.ImportFrom) and _is_ours(statement):
+            for alias in statement.names:
+                here, there = alias.asname or alias.name, f"{statement.module}.{alias.name}"
+                if there in sources:
+                    module.modules[here] = there
+                    wanted.append(there)
+                else:
+                    module.taken[here] = (str(statement.module), alias.name)
+                    wanted.append(str(statement.module))
+    for statement in module.tree.body:
+        if isinstance(statement, ast.Import) or (isinstance(statement, ast.ImportFrom) and not _is_ours(statement)):
+            module.outer.update(alias.asname or alias.name for alias in statement.names)
+    module.own = _bound(module.tree) - module.outer - set(module.taken) - set(module.modules)
+    for one in wanted:
+        if one not in found:
+            _collect(one, sources, found)
+    found[name] = module
+
+
+def _is_ours(statement: ast.ImportFrom) -> bool:
+    return str(statement.module).split(".")[0] == _PACKAGE
+
+
+def _bound(scope: ast.AST) -> set[str]:
+    """Names that a scope binds itself."""
+    names: set[str] = set()
+    declared: set[str] = set()
+    if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        arguments = scope.args
+        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+        names.update(one.arg for one in every if one)
+    waiting = list(ast.iter_child_nodes(scope))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+            continue
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            declared.update(node.names)
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not _is_ours(node)):
+            names.update(alias.asname or alias.name for alias in node.names)
+        if isinstance(node, ast.ExceptHandler) and node.name:
+            names.add(node.name)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
+            names.add(node.id)
+        if not isinstance(node, _SCOPES):
+            waiting += ast.iter_child_nodes(node)
+    return names - declared
+
+
+class _Rewriter:
+    def __init__(self, module: _Module, modules: dict[str, _Module]) -> None:
+        self._module = module
+        self._modules = modules
+        self._lines = module.source.encode().splitlines(keepends=True)
+        self._edits: list[tuple[int, int, int, int, str]] = []
+        for statement in module.tree.body:
+            self._visit(statement, [])
+
+    def text(self) -> str:
+        """With all changes, as many lines as before."""
+        lines = list(self._lines)
+        for first, start, last, end, text in sorted(self._edits, reverse=True):
+            lines[first : last + 1] = [
+                lines[first][:start] + text.encode() + lines[last][end:],
+                *[b"\n"] * (last - first),
+            ]
+        return b"".join(lines).decode()
+
+    def _global(self, name: str) -> str:
+        """What a name of the module's own level is called in the whole."""
+        module = self._module
+        if name in module.taken:
+            there, other = module.taken[name]
+            return _resolved(self._modules, there, other)
+        return module.renamed.get(name, name)
+
+    def _visit(self, node: ast.AST, scopes: list[set[str]]) -> None:
+        if isinstance(node, ast.ImportFrom) and _is_ours(node):
+            self._put(node, "pass" if scopes else "")
+            return
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and not self._is_local(node.value.id, scopes)
+        ):
+            there = self._module.modules.get(node.value.id)
+            if there:
+                self._put(node, _resolved(self._modules, there, node.attr))
+                return
+        if isinstance(node, ast.Name):
+            if not self._is_local(node.id, scopes):
+                if node.id in self._module.modules:
+                    raise self._error(node, "is a module and used as a value")
+                if node.id == "__file__":
+                    path = self._module.name.replace(".", "/") + ".mpy"
+                    self._put(node, f'(__file__[:__file__.rfind("/")+1]+"{path}")')
+                elif self._global(node.id) != node.id:
+                    self._put(node, self._global(node.id))
+            return
+        if isinstance(node, ast.Global):
+            self._put(node, "global " + ", ".join(map(self._global, node.names)))
+            return
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if not scopes and self._global(node.name) != node.name:
+                self._rename_definition(node)
+            outside = [*getattr(node, "decorator_list", []), *getattr(node, "bases", [])]
+            if not isinstance(node, ast.ClassDef):
+                outside += [*node.args.defaults, *[one for one in node.args.kw_defaults if one]]
+            for part in outside:
+                self._visit(part, scopes)
+            # Names of a class are not seen by its methods, but by the statements in it.
+            inner = [*scopes, _bound(node)]
+            for part in node.body:
+                if isinstance(node, ast.ClassDef) and isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
+                    self._visit(part, [*scopes, set()])
+                else:
+                    self._visit(part, inner)
+            return
+        if isinstance(node, ast.AnnAssign):
+            self._visit(node.target, scopes)
+            if node.value:
+                self._visit(node.value, scopes)
+            return
+        if isinstance(node, _SCOPES):
+            scopes = [*scopes, _bound(node)]
+        for child in ast.iter_child_nodes(node):
+            self._visit(child, scopes)
+
+    @staticmethod
+    def _is_local(name: str, scopes: list[set[str]]) -> bool:
+        return any(name in scope for scope in scopes)
+
+    def _rename_definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        row = node.lineno - 1
+        start = self._lines[row].index(b" " + node.name.encode(), node.col_offset) + 1
+        self._edits.append((row, start, row, start + len(node.name.encode()), self._global(node.name)))
+
+    def _put(self, node: ast.stmt | ast.expr, text: str) -> None:
+        last, end = node.end_lineno or node.lineno, node.end_col_offset or 0
+        self._edits.append((node.lineno - 1, node.col_offset, last - 1, end, text))
+
+    def _error(self, node: ast.expr, what: str) -> FirmwareSourceError:
+        return FirmwareSourceError(f"{self._module.name}:{node.lineno}: {ast.unparse(node)[:40]} {what}")
+
+
+def _resolved(modules: dict[str, _Module], module: str, name: str) -> str:
+    there = modules[module]
+    if name in there.taken:
+        return _resolved(modules, *there.taken[name])
+    if name in there.renamed:
+        return there.renamed[name]
+    if name in there.outer:
+        return name
+    raise FirmwareSourceError(f"{module} has no {name}")
