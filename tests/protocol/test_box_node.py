@@ -283,3 +283,28 @@ def test_a_key_that_flash_refused_is_not_in_use_until_it_is_kept() -> None:
     assert air.box.endpoint._keys[0].is_of(ROOT)
     air.box.persisted("root_key", "22" * 32)
     assert air.box.endpoint._keys[0].is_of(b"\x22" * 32)
+
+
+def test_readings_hold_back_before_anything_is_refused() -> None:
+    """Strangers' traffic fills the hour: the factor goes up to 8 while every rank may still send, readings too."""
+    box = ready_box()
+    ledger = box.mesh.ledger
+    seen = []
+    for minute in range(58):
+        now_ms = minute * 60_000
+        factor = box.reading_factor(now_ms)
+        if not seen or seen[-1] != factor:
+            seen.append(factor)
+        for rank in range(6):
+            # Far below 10 % of an hour, one more LongFast frame of each rank is within its share.
+            wanted_ms = 2_200
+            refused = wanted_ms > ledger.room_ms(rank, now_ms)
+            assert not refused or (rank == 5 and factor == 8), (minute, rank, factor)
+        if ledger.room_ms(5, now_ms) < 2_200:
+            break
+        ledger.spend(4_000, now_ms, 4)
+    else:
+        raise AssertionError
+    assert seen == [1, 2, 4, 8]
+    assert ledger.room_ms(4, now_ms) > 20_000
+    assert box.reading_factor(now_ms + 3_700_000) == 4

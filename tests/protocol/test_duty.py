@@ -145,3 +145,13 @@ def test_limits_out_of_range_are_refused():
         except ValueError:
             continue
         raise AssertionError(arguments)
+
+
+def test_how_full_the_open_part_is():
+    ledger = DutyLedger()
+    assert ledger.open_pct(0) == 0
+    ledger.spend(54_000, 0, READING)
+    ledger.spend(100_000, 0, OWN)
+    assert ledger.open_pct(0) == 25
+    assert ledger.open_pct(HOUR_MS + MINUTE_MS) == 0
+    assert DutyLedger(LIMIT_MS, 100).open_pct(0) == 0

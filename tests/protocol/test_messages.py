@@ -53,6 +53,15 @@ def test_signed_values_and_neighbours() -> None:
     assert decode(envelope.HEALTH, encode(envelope.HEALTH, message)) == message
 
 
+def test_help_points() -> None:
+    points = [{"name": "Rathaus", "address": "Platz 1", "kind": "Kat-Leuchtturm"}, {"name": "Schule"}]
+    message = {"grid_lost_after_s": 60, "mode": "exercise", "help_points": points}
+    assert decode(envelope.CONFIGURATION, encode(envelope.CONFIGURATION, message)) == message
+    for wrong in (points * 7, "Rathaus", [1], ["Rathaus"], 5):
+        assert refused(envelope.CONFIGURATION, {"help_points": wrong}) == "value_out_of_range"
+    assert refused(envelope.CONFIGURATION, {"help_points": [{"street": "x"}]}) == "unknown_key"
+
+
 def test_unknown_keys_and_wrong_values_are_named() -> None:
     assert refused(envelope.QUERY, {"code": "A", "what": 1}) == "unknown_key"
     assert refused(envelope.QUERY, {"code": 5}) == "value_out_of_range"
@@ -104,4 +113,4 @@ def test_tables_are_well_formed() -> None:
         assert len(names) == len(set(names)), kind
         for field in fields.split(" "):
             assert field[-2] == ":"
-            assert field[-1] in "usftcbrn"
+            assert field[-1] in "usftcbrnp"

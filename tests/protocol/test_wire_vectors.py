@@ -4,12 +4,14 @@
 import json
 
 from kiezbox.protocol import envelope, messages, reading, receipt, text_coding
+from kiezbox.protocol.box_endpoint import BoxEndpoint
 from kiezbox.protocol.box_keys import BoxKeys
 from kiezbox.protocol.broadcast_inbox import BroadcastInbox
 from kiezbox.protocol.channel import Channel
 from kiezbox.protocol.envelope import Envelope
 from kiezbox.protocol.fragment import Assembler, split
 from kiezbox.protocol.frame import decode_header
+from kiezbox.protocol.gateway_endpoint import GatewayEndpoint, Rejected
 from kiezbox.protocol.hkdf import Hmac
 from kiezbox.protocol.packet import decode_data
 
@@ -134,7 +136,7 @@ def test_receipts() -> None:
                 assert (1 in item[2]) == want[1]["below_held"]
 
 
-def test_frame() -> None:
+def test_frames() -> None:
     for vector in vectors("frame"):
         channel = Channel(vector["channel_name"], bytes.fromhex(vector["psk"]))
         frame = bytes.fromhex(vector["frame"])
@@ -142,5 +144,23 @@ def test_frame() -> None:
         data = decode_data(channel.crypt(header.from_node, header.packet_id, frame[16:]))
         assert header.from_node == vector["from_node"]
         assert header.packet_id == vector["packet_id"]
-        assert data.portnum == envelope.PORTNUM
+        assert data.portnum == vector["portnum"]
+        assert (header.hop_limit, header.hop_start) == (vector["hop_limit"], vector["hop_start"])
+        assert header.channel_hash == channel.hash
         assert data.payload.hex() == vector["payload"]
+
+
+def test_what_is_wrong_is_refused_for_the_reason_that_is_named() -> None:
+    for vector in vectors("refused"):
+        payload = bytes.fromhex(vector["payload"])
+        root_key = bytes.fromhex(vector["root_key"])
+        if vector["direction"] == "up":
+            gateway = GatewayEndpoint(b"gateway")
+            gateway.add_box(vector["from_node"], root_key)
+            assert gateway.receive(vector["from_node"], payload, 0) == Rejected(vector["reason"]), vector["name"]
+            continue
+        box = BoxEndpoint(vector["box"], root_key, {vector["key_id"]: bytes.fromhex(vector["public_key"])}, b"box", {})
+        for before in vector.get("after", ()):
+            assert box.receive(bytes.fromhex(before), 0) == []
+        assert box.receive(payload, 0) == [], vector["name"]
+        assert box.counters == {vector["reason"]: 1}, vector["name"]

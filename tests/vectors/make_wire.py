@@ -8,6 +8,7 @@ same bytes.
 """
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,13 +16,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kiezbox.protocol import envelope, gateway_wire, messages, reading, text_coding
+from kiezbox.protocol.airtime import PRESETS, time_on_air_us
 from kiezbox.protocol.box_endpoint import BoxEndpoint
 from kiezbox.protocol.box_keys import BoxKeys
 from kiezbox.protocol.channel import Channel
 from kiezbox.protocol.fragment import split
-from kiezbox.protocol.frame import BROADCAST, Header, encode_header
+from kiezbox.protocol.frame import BROADCAST, HEADER_LENGTH, Header, encode_header
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint
-from kiezbox.protocol.packet import Data, encode_data
+from kiezbox.protocol.packet import TEXT_MESSAGE_APP, Data, encode_data
 
 BOX = 0x4B420017
 ROOT_KEY = bytes(range(0x40, 0x60))
@@ -109,12 +111,17 @@ UP: tuple[tuple[str, str, dict[str, Any]], ...] = (
             "faults": 0,
             "battery_ma": -45,
             "broadcast_epoch": 31,
-            "refused": 0,
+            "refused": 9,
             "restarts": 1,
             "calls_open": 0,
-            "reading_interval_s": 300,
+            "reading_interval_s": 600,
+            "signs": 17,
+            "readings_shed": 3,
+            "crash": "measure OSError sensing.py:61",
+            "refused_reserve": 5,
         },
     ),
+    ("health_minimal", "health", {"uptime_s": 5, "reset_cause": 3}),
     ("emergency", "emergency", CALL),
     ("emergency_minimal", "emergency", {"category": 2, "people": 3, "code": "AB3DE5GH", "action": 0}),
     ("emergency_long", "emergency", dict(CALL, text=LONG_TEXT)),
@@ -130,12 +137,58 @@ UP: tuple[tuple[str, str, dict[str, Any]], ...] = (
             "action": 0,
         },
     ),
+    (
+        "emergency_amended",
+        "emergency",
+        {"text": "Jetzt sind wir zu fünft", "language": "de", "code": "K7M2QX4P", "action": 1, "refers_to": 7},
+    ),
+    ("emergency_safe", "emergency", {"code": "K7M2QX4P", "action": 3, "refers_to": 7}),
     ("emergency_cancelled", "emergency", {"code": "K7M2QX4P", "action": 2, "refers_to": 4}),
     ("exercise", "exercise", CALL),
+    ("exercise_cancelled", "exercise", {"code": "K7M2QX4P", "action": 2, "refers_to": 12}),
     ("button", "button", {"time_s": 1_767_445_300, "clock_quality": 1, "action": 0, "button": 1}),
+    ("button_cancelled", "button", {"time_s": 0, "clock_quality": 0, "action": 2, "button": 1, "refers_to": 13}),
     ("query", "query", {"code": "K7M2QX4P"}),
-    ("command_result", "command_result", {"refers_to": 900, "kind": 18, "result": 1, "mode": 2, "mode_epoch": 8}),
+    (
+        "command_result",
+        "command_result",
+        {"refers_to": 900, "kind": 18, "result": 1, "mode": 2, "mode_epoch": 8, "time_s": 1_767_445_010},
+    ),
+    ("command_result_refused", "command_result", {"refers_to": 901, "kind": 20, "result": 2, "detail": "hop_limit"}),
+    ("command_result_incomplete", "command_result", {"refers_to": 902, "kind": 20, "result": 4, "fragments": 5}),
 )
+EVERY_KEY: dict[str, Any] = {
+    "name": "Rathaus Schöneberg",
+    "place": "John-F.-Kennedy-Platz 1",
+    "district": "tempelhof-schoeneberg",
+    "long_name": "Kiezbox Rathaus Schöneberg",
+    "short_name": "KB1",
+    "role": "ROUTER_LATE",
+    "preset": "LONG_FAST",
+    "hop_limit": 6,
+    "channel_name": "Kiezbox",
+    "channel_psk": bytes(range(32)),
+    "reading_interval_s": 600,
+    "samples_per_frame": 3,
+    "health_interval_s": 21_600,
+    "nodeinfo_interval_s": 10_800,
+    "telemetry_interval_s": 0,
+    "root_key": bytes(range(0x60, 0x80)),
+    "key_id": 2,
+    "public_key": bytes(range(0xC0, 0xE0)),
+    "revoked_key_id": 1,
+    "reserve_pct": 50,
+    "grid_lost_after_s": 120,
+    "silent_after_s": 21_600,
+    "router_off_below_mv": 3500,
+    "router_on_above_mv": 3750,
+    "call_retention_days": 14,
+    "mode": "everyday",
+    "help_points": [
+        {"name": "Kat-Leuchtturm", "address": "Rathaus Schöneberg", "kind": "Kat-Leuchtturm"},
+        {"name": "Feuerwache", "address": "Feurigstraße 58", "kind": "fire"},
+    ],
+}
 DOWN: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (
         "reply",
@@ -150,6 +203,10 @@ DOWN: tuple[tuple[str, str, dict[str, Any]], ...] = (
             "language": "de",
         },
     ),
+    ("reply_of_a_stage", "reply", {"code": "K7M2QX4P", "refers_to": 7, "stage": 3, "station": "Feuerwache"}),
+    ("reply_to_a_query", "reply", {"code": "K7M2QX4P", "stage": 4, "station": "Feuerwache", "time_s": 1_767_445_950}),
+    ("reply_long", "reply", {"code": "K7M2QX4P", "refers_to": 9, "stage": 5, "text": LONG_TEXT, "language": "de"}),
+    ("mode_sealed", "mode", {"mode": 4, "epoch": 10, "scope": 2, "box": BOX}),
     (
         "configuration",
         "configuration",
@@ -165,6 +222,8 @@ DOWN: tuple[tuple[str, str, dict[str, Any]], ...] = (
             "reserve_pct": 40,
         },
     ),
+    ("configuration_every_key", "configuration", EVERY_KEY),
+    ("configuration_district_key", "configuration", {"key_id": 2, "public_key": bytes(range(0xC0, 0xE0))}),
     ("configuration_root_key", "configuration", {"root_key": bytes(range(0x60, 0x80))}),
 )
 CAST: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -174,6 +233,7 @@ CAST: tuple[tuple[str, str, dict[str, Any]], ...] = (
         {"mode": 2, "epoch": 8, "scope": 1, "district": "tempelhof-schoeneberg", "issued_s": 1_767_445_000},
     ),
     ("mode_one_box", "mode", {"mode": 3, "epoch": 9, "scope": 2, "box": BOX, "expires_s": 1_767_531_400}),
+    ("mode_all", "mode", {"mode": 1, "epoch": 11, "scope": 0, "issued_s": 1_767_445_000}),
     ("time", "time", {"time_s": 1_767_445_800, "quality": 2}),
     (
         "bulletin",
@@ -194,6 +254,39 @@ CAST: tuple[tuple[str, str, dict[str, Any]], ...] = (
             "action": 0,
         },
     ),
+    (
+        "bulletin_in_turkish",
+        "bulletin",
+        {
+            "identifier": "be-2026-01-03-1",
+            "headline": "Güneybatıda elektrik kesintisi",
+            "text": (
+                "Birkaç semtte elektrik kesildi. Onarım perşembeye kadar sürebilir. Schöneberg Belediye Binası'nda ve"
+                " okulların spor salonlarında sıcak odalar ve içme suyu var."
+            ),
+            "instruction": "Buzdolabını kapalı tutun. Komşularınıza bakın.",
+            "language": "tr",
+            "severity": 3,
+            "sent_s": 1_767_440_000,
+            "expires_s": 1_767_526_400,
+            "source": "Bezirksamt Tempelhof-Schöneberg",
+            "area": "Schöneberg, Friedenau, Steglitz",
+            "action": 0,
+        },
+    ),
+    (
+        "bulletin_of_three_frames",
+        "bulletin",
+        {
+            "identifier": "be-2026-01-03-2",
+            "headline": "Wo es Hilfe gibt",
+            "text": LONG_TEXT,
+            "instruction": LONG_TEXT,
+            "language": "de",
+            "action": 1,
+        },
+    ),
+    ("bulletin_cancelled", "bulletin", {"identifier": "be-2026-01-03-1", "language": "de", "action": 2}),
     (
         "manifest",
         "manifest",
@@ -223,7 +316,7 @@ def plain(value: Any) -> Any:
 def vectors() -> Iterator[dict[str, Any]]:
     """All vectors."""
     keys = BoxKeys(ROOT_KEY)
-    for kind in (1, 3, 4, 16, 17):
+    for kind in (*range(1, 8), *range(16, 23)):
         yield {
             "type": "key",
             "root_key": ROOT_KEY.hex(),
@@ -231,7 +324,12 @@ def vectors() -> Iterator[dict[str, Any]]:
             "mac": _derived(b"mac", kind).hex(),
             "seal": keys.seal(kind).hex(),
         }
-    for name, samples in (("three", SAMPLES), ("gaps", UP[1][2]["samples"]), ("extreme", _extreme())):
+    for name, samples in (
+        ("three", SAMPLES),
+        ("gaps", UP[1][2]["samples"]),
+        ("extreme", _extreme()),
+        ("fifteen", _fifteen()),
+    ):
         yield {"type": "samples", "name": name, "samples": samples, "coded": reading.encode(samples).hex()}
     for language, text in TEXTS:
         yield {"type": "text", "language": language, "text": text, "coded": text_coding.encode(text, language).hex()}
@@ -242,7 +340,8 @@ def vectors() -> Iterator[dict[str, Any]]:
     for counter, (name, kind, message) in enumerate(CAST, 950):
         yield {**_broadcast(name, kind, counter, message), "key_id": 1, "public_key": PUBLIC_KEY.hex()}
     yield from _receipts(keys)
-    yield _frame(keys)
+    yield from _frames(keys)
+    yield from _refused(keys)
 
 
 def _derived(label: bytes, kind: int) -> bytes:
@@ -255,6 +354,14 @@ def _derived(label: bytes, kind: int) -> bytes:
 def _extreme() -> list[dict[str, int]]:
     low, high = -0x3FFFFFFF, 0x3FFFFFFF
     return [{"gas_ohm": high, "battery_ma": low}, {"gas_ohm": low}, {"gas_ohm": high, "battery_ma": 0}]
+
+
+def _fifteen() -> list[dict[str, int]]:
+    """As many as a reading may hold, each value missing now and then."""
+    return [
+        {name: value + n * n for place, (name, value) in enumerate(SAMPLES[0].items()) if (n + place) % 4}
+        for n in range(15)
+    ]
 
 
 TEXTS = (
@@ -347,25 +454,125 @@ def _receipts(keys: BoxKeys) -> Iterator[dict[str, Any]]:
         }
 
 
-def _frame(keys: BoxKeys) -> dict[str, Any]:
-    payload = bytes.fromhex(_uplink(keys, "", "emergency", 4, CALL)["payloads"][0])
-    header = Header(BROADCAST, BOX, 0x1A2B3C4D, 5, 5, False, False, CHANNEL.hash, 0, BOX & 0xFF)
-    frame = encode_header(header) + CHANNEL.crypt(BOX, 0x1A2B3C4D, encode_data(Data(envelope.PORTNUM, payload)))
-    return {
-        "type": "frame",
-        "name": "emergency",
-        "channel_name": CHANNEL.name,
-        "psk": CHANNEL.key.hex(),
-        "from_node": BOX,
-        "packet_id": 0x1A2B3C4D,
-        "payload": payload.hex(),
-        "frame": frame.hex(),
+def _frames(keys: BoxKeys) -> Iterator[dict[str, Any]]:
+    call = bytes.fromhex(_uplink(keys, "", "emergency", 4, CALL)["payloads"][0])
+    text = b"Hallo, Kleiststr. 12: Aufzug steckt fest, 3 Personen"
+    for name, psk, portnum, payload, hops in (
+        ("emergency", CHANNEL.key, envelope.PORTNUM, call, 5),
+        ("emergency_relayed_twice", CHANNEL.key, envelope.PORTNUM, call, 3),
+        ("emergency_under_a_key_of_16_bytes", bytes(range(16)), envelope.PORTNUM, call, 5),
+        ("text_of_a_stock_device_under_key_1", b"\x01", TEXT_MESSAGE_APP, text, 5),
+        ("text_of_a_stock_device_under_key_7", b"\x07", TEXT_MESSAGE_APP, text, 5),
+        ("text_of_a_stock_device_without_a_key", b"", TEXT_MESSAGE_APP, text, 5),
+    ):
+        channel = Channel(CHANNEL.name, psk)
+        relay = BOX & 0xFF if hops == 5 else 0x31
+        header = Header(BROADCAST, BOX, 0x1A2B3C4D, hops, 5, False, False, channel.hash, 0, relay)
+        frame = encode_header(header) + channel.crypt(BOX, 0x1A2B3C4D, encode_data(Data(portnum, payload)))
+        yield {
+            "type": "frame",
+            "name": name,
+            "channel_name": channel.name,
+            "psk": psk.hex(),
+            "from_node": BOX,
+            "packet_id": 0x1A2B3C4D,
+            "hop_limit": hops,
+            "hop_start": 5,
+            "portnum": portnum,
+            "payload": payload.hex(),
+            "frame": frame.hex(),
+        }
+
+
+def _refused(keys: BoxKeys) -> Iterator[dict[str, Any]]:
+    """What must be refused, each made of something true with one thing wrong."""
+    call = bytes.fromhex(_uplink(keys, "", "emergency", 4, CALL)["payloads"][0])
+    long = bytes.fromhex(_uplink(keys, "", "emergency", 4, dict(CALL, text=LONG_TEXT))["payloads"][0])
+    reply = bytes.fromhex(_downlink(keys, "", "reply", 900, DOWN[0][2])["payloads"][0])
+    mode = bytes.fromhex(_broadcast("", "mode", 950, CAST[0][2])["payloads"][0])
+    bulletin = [
+        bytes.fromhex(payload)
+        for payload in _broadcast("", "bulletin", 953, next(one[2] for one in CAST if one[0] == "bulletin"))["payloads"]
+    ]
+    [receipts] = [bytes.fromhex(one["payloads"][0]) for one in _receipts(keys) if one["name"] == "receipt_call"]
+    other_signer = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    for name, payload, reason in (
+        ("one_bit_of_the_body", _with(call, 20, call[20] ^ 1), "false_tag"),
+        ("one_bit_of_the_counter", _with(call, 2, call[2] ^ 1), "false_tag"),
+        ("one_bit_of_the_tag", _with(call, -1, call[-1] ^ 1), "false_tag"),
+        ("an_emergency_as_an_exercise", _with(call, 1, envelope.EXERCISE), "false_tag"),
+        ("a_fragment_at_another_place", _with(long, 6, 0x11), "false_tag"),
+        ("cut_in_the_body", call[:40], "false_tag"),
+        ("cut_in_the_tag", call[:14], "envelope_truncated"),
+        ("empty", b"", "envelope_truncated"),
+        ("too_long", call + bytes(232 - len(call)), "envelope_too_long"),
+        ("another_version", _with(call, 0, 0x22), "unknown_version"),
+        ("a_scheme_that_is_none", _with(call, 0, 0x16), "unknown_scheme"),
+        ("a_kind_that_is_none", _with(call, 1, 8), "unknown_kind"),
+        ("a_kind_of_another_scheme", _with(call, 1, envelope.READING), "kind_not_for_scheme"),
+        ("counter_zero", call[:2] + bytes(4) + call[6:], "counter_zero"),
+        ("a_fragment_beyond_the_count", _with(call, 6, 0x10), "fragment_out_of_range"),
+        ("a_downlink", reply, "not_an_uplink"),
+    ):
+        yield {**_wrong(name, "up", payload, reason), "from_node": BOX, "root_key": ROOT_KEY.hex()}
+    yield {**_wrong("of_another_box", "up", call, "false_tag"), "from_node": BOX + 1, "root_key": ROOT_KEY.hex()}
+    forged = gateway_wire.encode_broadcast(other_signer.sign, envelope.MODE, 1, 950, 1, mode[8:-64])
+    for name, payload, reason in (
+        ("a_reply_with_one_bit_changed", _with(reply, 30, reply[30] ^ 1), "false_tag"),
+        ("a_reply_as_a_mode", _with(reply, 1, envelope.MODE), "false_tag"),
+        ("a_receipt_with_one_bit_changed", _with(receipts, -9, receipts[-9] ^ 1), "false_tag"),
+        ("a_receipt_cut", receipts[:-1], "envelope_truncated"),
+        ("a_signature_with_one_bit_changed", _with(mode, -1, mode[-1] ^ 1), "false_signature"),
+        ("another_mode_under_the_signature", _with(mode, 9, 3), "false_signature"),
+        ("signed_by_another", forged, "false_signature"),
+        ("an_unknown_key_id", _with(mode, 2, 9), "unknown_key"),
+        ("a_reply_to_everybody", _with(mode, 1, envelope.REPLY), "kind_not_for_scheme"),
+        ("a_signature_cut", mode[:60], "envelope_truncated"),
+    ):
+        yield {**_wrong(name, "down", payload, reason), **_to_box()}
+    changed = _with(bulletin[1], 40, bulletin[1][40] ^ 1)
+    yield {
+        **_wrong("a_later_fragment_with_one_bit_changed", "down", changed, "false_fragment"),
+        **_to_box(),
+        "after": [bulletin[0].hex()],
     }
 
 
+def _wrong(name: str, direction: str, payload: bytes, reason: str) -> dict[str, Any]:
+    return {"type": "refused", "name": name, "direction": direction, "reason": reason, "payload": payload.hex()}
+
+
+def _to_box() -> dict[str, Any]:
+    return {"box": BOX, "root_key": ROOT_KEY.hex(), "key_id": 1, "public_key": PUBLIC_KEY.hex()}
+
+
+def _with(payload: bytes, position: int, value: int) -> bytes:
+    changed = bytearray(payload)
+    changed[position] = value
+    return bytes(changed)
+
+
+def _sizes() -> Iterator[str]:
+    """The rows of the table in section 13 of the document."""
+    for vector in vectors():
+        if "payloads" not in vector:
+            continue
+        payloads = [len(payload) // 2 for payload in vector["payloads"]]
+        frames = [HEADER_LENGTH + len(encode_data(Data(envelope.PORTNUM, bytes(length)))) for length in payloads]
+        body = str(len(vector["body"]) // 2) if "body" in vector else "-"
+        cells = [vector["name"], body, "+".join(map(str, payloads)), "+".join(map(str, frames))]
+        for preset in PRESETS.values():
+            airtime_us = sum(time_on_air_us(preset, length) for length in frames)
+            cells.append(str((airtime_us + 500) // 1000))
+        yield "| " + " | ".join(cells) + " |"
+
+
 def main() -> None:
-    """Print the file."""
+    """Print the file, or with the argument `sizes` the rows of the table of sizes."""
     assert BoxEndpoint(BOX, ROOT_KEY, {1: PUBLIC_KEY}, b"", {})
+    if sys.argv[1:] == ["sizes"]:
+        print("\n".join(_sizes()))
+        return
     lines = [json.dumps(vector, ensure_ascii=False, separators=(",", ":")) for vector in vectors()]
     print("[\n" + ",\n".join(lines) + "\n]")
 

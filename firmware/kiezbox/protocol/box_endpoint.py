@@ -319,6 +319,8 @@ class BoxEndpoint:
     def _send_results(self, now_ms: int) -> None:
         for result in self._results.take_due(now_ms):
             result["mode_epoch"] = self._mode_epoch
+            if self._wall_quality:
+                result["time_s"] = self._now_s(now_ms)
             try:
                 self.send("command_result", result, now_ms)
             except (CounterExhausted, CustodyFull):

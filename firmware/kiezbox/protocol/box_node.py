@@ -21,6 +21,7 @@ from kiezbox.protocol.mesh import MeshNode, PacketReceived
 from kiezbox.protocol.packet import NODEINFO_APP, Data
 from kiezbox.protocol.packet_id import PERSIST_NAME as PACKET_NAME
 from kiezbox.protocol.random_bits import RandomBits
+from kiezbox.protocol.reading_pace import ReadingPace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class BoxNode:
         self.endpoint = BoxEndpoint(node_num, root_key, district_public_keys, entropy, saved, district)
         ledger = DutyLedger(saved=saved)
         self.mesh = MeshNode(node_num, [channel], preset, role, hop_limit, entropy, ledger, saved, root_key)
+        self._pace = ReadingPace()
         self._introduction = Introduction(
             node_num,
             long_name,
@@ -103,6 +105,11 @@ class BoxNode:
     def measured(self, values: "dict[str, int]") -> None:
         """The latest values by name, for telemetry to stock apps; what failed is not in it."""
         self._introduction.values = values
+
+    def reading_factor(self, now_ms: int) -> int:
+        """How many measurements shall become one sample of a reading now: 1, 2, 4 or 8, see reading_pace.py."""
+        mesh = self.mesh
+        return self._pace.factor(mesh.ledger.open_pct(now_ms), mesh.contention.load_pct(now_ms), now_ms)
 
     # The mesh node's surface
 

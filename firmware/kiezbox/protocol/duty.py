@@ -100,6 +100,11 @@ class DutyLedger:
             self._last_minute = minute
         return self._spent_ms
 
+    def open_pct(self, now_ms: int) -> int:
+        """How full the part of the hour is that is not reserved for calls, by what is no call itself."""
+        self.spent_ms(now_ms)
+        return 100 * self._open_ms // max(self._open_ceilings_ms[priority.OWN_EMERGENCY], 1)
+
     def room_ms(self, rank: int, now_ms: int) -> int:
         """How much airtime `rank` may still spend now; not above 0 if none. Flash's bound is not looked at."""
         room_ms = self._ceilings_ms[rank] - self.spent_ms(now_ms)

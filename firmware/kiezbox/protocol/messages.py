@@ -25,11 +25,10 @@ BODY_LENGTH_MAX = 1728
 # UTF-8 bytes of a text that a person wrote; of a name, a code, a language tag, and of raw bytes.
 _TEXT_LENGTH_MAX = const(500)
 _WORD_LENGTH_MAX = const(64)
-_NEIGHBOURS_MAX = const(16)
 
 # The letter behind each colon is the type. u: varint, 0 .. 2^32-1. s: zigzag varint, -2^31 .. 2^31-1. f: fixed32, a
 # node number. t: string, at most 64 bytes. c: bytes, a coded text of at most 500 bytes of UTF-8. b: bytes, at most 64.
-# r: bytes, coded samples. n: neighbours, each a message of its own. Plain strings, because a board holds them in a
+# r: bytes, coded samples. n, p: neighbours and help points, each a message of its own. Plain strings, because a board holds them in a
 # tenth of the heap that tuples take.
 _CALL = const(
     "category:u text:c place:c people:u name:c contact:c language:t code:t time_s:u clock_quality:u action:u"
@@ -41,6 +40,7 @@ FIELDS = {
         "time_s:u clock_source:u clock_quality:u uptime_s:u battery_mv:u panel_mv:u temperature_cc:s heap_free_bytes:u"
         " flash_free_bytes:u reset_cause:u firmware_version:t mode:u mode_epoch:u duty_spent_ms:u queue_length:u"
         " neighbours:n faults:u battery_ma:s broadcast_epoch:u refused:u restarts:u calls_open:u reading_interval_s:u"
+        " signs:u readings_shed:u crash:t refused_reserve:u"
     ),
     envelope.EMERGENCY: _CALL,
     envelope.EXERCISE: _CALL,
@@ -56,12 +56,14 @@ FIELDS = {
     envelope.CONFIGURATION: (
         "name:t place:c district:t long_name:t short_name:t role:t preset:t hop_limit:u channel_name:t channel_psk:b"
         " reading_interval_s:u samples_per_frame:u health_interval_s:u nodeinfo_interval_s:u telemetry_interval_s:u"
-        " root_key:b key_id:u public_key:b revoked_key_id:u reserve_pct:u"
+        " root_key:b key_id:u public_key:b revoked_key_id:u reserve_pct:u grid_lost_after_s:u silent_after_s:u"
+        " router_off_below_mv:u router_on_above_mv:u call_retention_days:u mode:t help_points:p"
     ),
     envelope.TIME: "time_s:u quality:u",
     envelope.MANIFEST: "version:t board:t size_bytes:u sha256:b issued_s:u expires_s:u name:t battery_min_mv:u",
 }
-_NEIGHBOUR = const("node:f rssi_dbm:s snr_db:s")
+# Messages inside a message, by their letter: fields, and how many at most.
+_INSIDE = {"n": ("node:f rssi_dbm:s snr_db:s", 16), "p": ("name:t address:t kind:t", 12)}
 
 
 class MessageError(ValueError):
@@ -114,10 +116,15 @@ def _encode_fields(fields: str, message: "Message") -> bytes:
                 body += protobuf.encode_varint(number << 3)
                 body += protobuf.encode_varint(protobuf.zigzag(value) if letter == "s" else value)
             continue
-        if letter == "n":
-            if len(value) > _NEIGHBOURS_MAX:
+        if letter in _INSIDE:
+            inside, count_max = _INSIDE[letter]
+            if not isinstance(value, (list, tuple)) or len(value) > count_max:
                 raise MessageError("value_out_of_range", name)
-            chunks = [_encode_fields(_NEIGHBOUR, item) for item in value]
+            chunks = []
+            for item in value:
+                if not isinstance(item, dict):
+                    raise MessageError("value_out_of_range", name)
+                chunks.append(_encode_fields(inside, item))
         else:
             chunks = [_encode_bytes(letter, name, value, message)]
         for chunk in chunks:
@@ -165,10 +172,11 @@ def _decode_fields(fields: str, body: bytes) -> "Message":
             letter = names[number - 1][-1]
             if wire_type != (0 if letter in "us" else 5 if letter == "f" else 2):
                 raise MessageError("wrong_wire_type", name)
-            if letter == "n":
-                neighbours = message.setdefault(name, [])
-                if len(neighbours) < _NEIGHBOURS_MAX:
-                    neighbours.append(_decode_fields(_NEIGHBOUR, bytes(value)))
+            if letter in _INSIDE:
+                inside, count_max = _INSIDE[letter]
+                items = message.setdefault(name, [])
+                if len(items) < count_max:
+                    items.append(_decode_fields(inside, bytes(value)))
             else:
                 message[name] = _decode_value(letter, name, value)
     except (MessageError, protobuf.ProtobufError) as error:

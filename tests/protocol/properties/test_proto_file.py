@@ -25,6 +25,7 @@ TYPES = {
     "b": FieldDescriptor.TYPE_BYTES,
     "r": FieldDescriptor.TYPE_BYTES,
     "n": FieldDescriptor.TYPE_MESSAGE,
+    "p": FieldDescriptor.TYPE_MESSAGE,
 }
 
 
@@ -77,6 +78,8 @@ def test_google_reads_and_writes_the_same_bytes(proto: Any, vector: dict[str, An
             assert read.hex() == value["hex"]
         elif letter == "n":
             assert [{"node": n.node, "rssi_dbm": n.rssi_dbm, "snr_db": n.snr_db} for n in read] == value
+        elif letter == "p":
+            assert [{"name": p.name, "address": p.address, "kind": p.kind} for p in read] == value
         else:
             assert read == value
     assert theirs.SerializeToString(deterministic=True) == body

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -193,6 +194,9 @@ def decode_body(kind: str, raw: bytes, fields: list[list[str]] | None = None) ->
             if form.startswith("Neighbour"):
                 neighbour = [["1", "node", "fixed32"], ["2", "rssi_dbm", "sint32"], ["3", "snr_db", "sint32"]]
                 found.setdefault(name, []).append(decode_body(kind, part, neighbour))
+            elif form.startswith("HelpPoint"):
+                point = [["1", "name", "string"], ["2", "address", "string"], ["3", "kind", "string"]]
+                found.setdefault(name, []).append(decode_body(kind, part, point))
             elif "coded samples" in form:
                 found[name] = decode_samples(part)
             elif "coded text" in form:
@@ -306,17 +310,112 @@ def decode_items(raw: bytes) -> list[Any]:
     return found
 
 
-def test_frame() -> None:
-    [vector] = of_type("frame")
-    frame = bytes.fromhex(vector["frame"])
-    block = frame[8:12] + bytes(4) + frame[4:8] + bytes(4)
-    data = ctr(bytes.fromhex(vector["psk"]), block, frame[16:])
-    payload = bytes.fromhex(vector["payload"])
-    assert data == bytes.fromhex("08800212") + bytes([len(payload)]) + payload + bytes.fromhex("4800")
-    check = 0
-    for byte in vector["channel_name"].encode() + bytes.fromhex(vector["psk"]):
-        check ^= byte
-    assert frame[13] == check
+def test_frames() -> None:
+    for vector in of_type("frame"):
+        frame = bytes.fromhex(vector["frame"])
+        key = bytes.fromhex(vector["psk"])
+        if len(key) == 1:
+            key = bytes.fromhex("d4f1bb3a20290759f0bcffabcf4e69") + bytes([(1 + key[0] - 1) % 256])
+        data = frame[16:]
+        if key:
+            data = ctr(key, frame[8:12] + bytes(4) + frame[4:8] + bytes(4), data)
+        payload = bytes.fromhex(vector["payload"])
+        port = "088002" if vector["portnum"] == 256 else "0801"
+        assert data == bytes.fromhex(port + "12") + bytes([len(payload)]) + payload + bytes.fromhex("4800")
+        check = 0
+        for byte in vector["channel_name"].encode() + key:
+            check ^= byte
+        assert frame[13] == check
+        assert frame[:4] == b"\xff" * 4
+        assert int.from_bytes(frame[4:8], "little") == vector["from_node"]
+        assert int.from_bytes(frame[8:12], "little") == vector["packet_id"]
+        assert (frame[12] & 7, frame[12] >> 5) == (vector["hop_limit"], vector["hop_start"])
+        if vector["portnum"] == 1:
+            assert payload.decode().startswith("Hallo")
+
+
+KIND_SCHEMES = {
+    int(number): {int(scheme) for scheme in schemes.split(" or ")}
+    for number, schemes in re.findall(r"\| (\d+) \| `\w+` \| (\d(?: or \d)?) \|", section("2. Envelope"))
+}
+
+
+def is_refused(vector: dict[str, Any]) -> bool:
+    """Whether the rules of the document refuse a payload."""
+    raw = bytes.fromhex(vector["payload"])
+    if not 2 <= len(raw) <= 231 or raw[0] >> 4 != 1:
+        return True
+    scheme, kind = raw[0] & 15, raw[1]
+    if scheme not in KIND_SCHEMES.get(kind, set()):
+        return True
+    if (scheme in (1, 2)) != (vector["direction"] == "up"):
+        return True
+
+    def is_false(part: bytes, tag: bytes, number: int) -> bool:
+        return hmac.digest(key_of(vector["root_key"], b"mac", number), part, "sha256")[:8] != tag
+
+    if scheme == 3:
+        at = 2
+        while at + 5 <= len(raw):
+            end = at + 5 + raw[at + 4]
+            if end + 8 > len(raw):
+                return True
+            if int.from_bytes(raw[at : at + 4], "little") == vector["box"] and is_false(
+                raw[at:end], raw[end : end + 8], 16
+            ):
+                return True
+            at = end + 8
+        return at != len(raw)
+    header = {1: 7, 2: 7, 4: 11, 5: 8}[scheme]
+    if len(raw) < header or raw[header - 1] >> 4 > raw[header - 1] & 15 or raw[header - 5 : header - 1] == bytes(4):
+        return True
+    if scheme == 5:
+        if raw[2] != vector["key_id"]:
+            return True
+        index = raw[7] >> 4
+        if index:
+            first = bytes.fromhex(vector["after"][0])
+            return hashlib.sha256(raw).digest()[:8] != first[8 * index : 8 * index + 8]
+        if len(raw) < header + 64:
+            return True
+        try:
+            key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(vector["public_key"]))
+            key.verify(raw[-64:], b"Kiezbox 1 cast" + hashlib.sha256(raw[:-64]).digest())
+        except InvalidSignature:
+            return True
+        return False
+    node = vector["from_node"] if scheme < 3 else vector["box"]
+    return len(raw) < header + 8 or is_false(node.to_bytes(4, "little") + raw[:-8], raw[-8:], kind)
+
+
+def test_what_is_wrong_is_refused_by_the_rules_of_the_document() -> None:
+    vectors = of_type("refused")
+    assert len({vector["reason"] for vector in vectors}) >= 12
+    for vector in vectors:
+        assert is_refused(vector), vector["name"]
+
+
+def test_what_is_right_is_not_refused_by_them() -> None:
+    context = {"key_id": 1, "public_key": of_type("broadcast")[0]["public_key"]}
+    for vector in (*of_type("uplink"), *of_type("downlink"), *of_type("broadcast"), *of_type("receipts")):
+        for payload in vector["payloads"]:
+            whole = {**context, **vector, "payload": payload, "after": vector["payloads"][:1]}
+            whole["direction"] = "up" if vector["type"] == "uplink" else "down"
+            assert not is_refused(whole), vector["name"]
+
+
+def test_every_kind_and_table_has_vectors() -> None:
+    kinds = {vector["kind"] for vector in VECTORS if vector["type"] in ("uplink", "downlink", "broadcast")}
+    documented = set(re.findall(r"^### Kinds? \d+ `(\w+)`", TEXT, re.MULTILINE)) | {"exercise"}
+    assert kinds == documented
+    assert {vector["kind"] for vector in of_type("key")} == set(KIND_SCHEMES)
+    for kind in documented:
+        used: set[str] = set()
+        for vector in VECTORS:
+            if vector.get("kind") == kind and "message" in vector:
+                used |= set(vector["message"])
+        assert used == {row[1] for row in fields_of(kind)}, f"every field of {kind} is in some vector"
+    assert {bytes.fromhex(vector["coded"])[0] >> 4 for vector in of_type("text")} == set(range(9))
 
 
 def test_fields_are_those_of_the_code() -> None:
