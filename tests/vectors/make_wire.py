@@ -206,7 +206,7 @@ DOWN: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("reply_of_a_stage", "reply", {"code": "K7M2QX4P", "refers_to": 7, "stage": 3, "station": "Feuerwache"}),
     ("reply_to_a_query", "reply", {"code": "K7M2QX4P", "stage": 4, "station": "Feuerwache", "time_s": 1_767_445_950}),
     ("reply_long", "reply", {"code": "K7M2QX4P", "refers_to": 9, "stage": 5, "text": LONG_TEXT, "language": "de"}),
-    ("mode_sealed", "mode", {"mode": 4, "epoch": 10, "scope": 2, "box": BOX}),
+    ("mode_sealed", "mode", {"mode": 4, "epoch": 10, "scope": 2, "box": BOX, "until_s": 1_767_455_000}),
     (
         "configuration",
         "configuration",

@@ -28,8 +28,8 @@ _WORD_LENGTH_MAX = const(64)
 
 # The letter behind each colon is the type. u: varint, 0 .. 2^32-1. s: zigzag varint, -2^31 .. 2^31-1. f: fixed32, a
 # node number. t: string, at most 64 bytes. c: bytes, a coded text of at most 500 bytes of UTF-8. b: bytes, at most 64.
-# r: bytes, coded samples. n, p: neighbours and help points, each a message of its own. Plain strings, because a board holds them in a
-# tenth of the heap that tuples take.
+# r: bytes, coded samples. n, p: neighbours and help points, each a message of its own. Plain strings, because a board
+# holds them in a tenth of the heap that tuples take.
 _CALL = const(
     "category:u text:c place:c people:u name:c contact:c language:t code:t time_s:u clock_quality:u action:u"
     " refers_to:u"
@@ -40,7 +40,7 @@ FIELDS = {
         "time_s:u clock_source:u clock_quality:u uptime_s:u battery_mv:u panel_mv:u temperature_cc:s heap_free_bytes:u"
         " flash_free_bytes:u reset_cause:u firmware_version:t mode:u mode_epoch:u duty_spent_ms:u queue_length:u"
         " neighbours:n faults:u battery_ma:s broadcast_epoch:u refused:u restarts:u calls_open:u reading_interval_s:u"
-        " signs:u readings_shed:u crash:t refused_reserve:u"
+        " signs:u crash:t readings_shed:u refused_reserve:u"
     ),
     envelope.EMERGENCY: _CALL,
     envelope.EXERCISE: _CALL,
@@ -48,7 +48,7 @@ FIELDS = {
     envelope.QUERY: "code:t",
     envelope.COMMAND_RESULT: "refers_to:u kind:u result:u detail:t mode:u mode_epoch:u fragments:u time_s:u",
     envelope.REPLY: "code:t refers_to:u stage:u station:t time_s:u text:c language:t",
-    envelope.MODE: "mode:u epoch:u scope:u district:t box:f issued_s:u expires_s:u",
+    envelope.MODE: "mode:u epoch:u scope:u district:t box:f issued_s:u expires_s:u until_s:u",
     envelope.BULLETIN: (
         "identifier:t headline:c text:c language:t severity:u sent_s:u expires_s:u source:t area:t action:u"
         " instruction:c"
@@ -56,8 +56,8 @@ FIELDS = {
     envelope.CONFIGURATION: (
         "name:t place:c district:t long_name:t short_name:t role:t preset:t hop_limit:u channel_name:t channel_psk:b"
         " reading_interval_s:u samples_per_frame:u health_interval_s:u nodeinfo_interval_s:u telemetry_interval_s:u"
-        " root_key:b key_id:u public_key:b revoked_key_id:u reserve_pct:u grid_lost_after_s:u silent_after_s:u"
-        " router_off_below_mv:u router_on_above_mv:u call_retention_days:u mode:t help_points:p"
+        " root_key:b key_id:u public_key:b revoked_key_id:u reserve_pct:u mode:t grid_lost_after_s:u"
+        " silent_after_s:u router_off_below_mv:u router_on_above_mv:u call_retention_days:u help_points:p"
     ),
     envelope.TIME: "time_s:u quality:u",
     envelope.MANIFEST: "version:t board:t size_bytes:u sha256:b issued_s:u expires_s:u name:t battery_min_mv:u",
