@@ -8,6 +8,7 @@
     command/        the command line (`kiezbox gateway ...`, `kiezbox frame ...`)
     configuration   the one schema of the one configuration file
     custody         verified, stored, acknowledged: in this order
+    downlink        receipts, answers, commands, notices, time; with job_watch (boxes) and text_answers (stock devices)
     gateway         the parts and how they are joined
     process         runs them side by side
 

@@ -108,6 +108,7 @@ class Custody:
         on_receipt_due: Callable[[], None],
         on_query: Callable[[int, str], None],
         on_mode: Callable[[int, int], None],
+        on_heard: Callable[[int], None],
         may_take: Callable[[str], bool],
         make_room: Callable[[StoreError], Awaitable[bool]],
     ) -> None:
@@ -118,6 +119,7 @@ class Custody:
         self._on_receipt_due = on_receipt_due
         self._on_query = on_query
         self._on_mode = on_mode
+        self._on_heard = on_heard
         self._may_take = may_take
         self._make_room = make_room
         self._slots = asyncio.Semaphore(PENDING_MAX)
@@ -136,6 +138,7 @@ class Custody:
             return None
         # A command result, a fragment or a repeat may have made receipts or jobs due.
         self._on_receipt_due()
+        self._on_heard(result.node_num)
         if isinstance(result, Progress):
             return None
         if result.kind == "query":

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything that goes down to the boxes: receipts, answers, mode commands, bulletins, the time.
 
-The endpoint of the protocol decides what to send when; this file keeps its jobs in the store, gives it disk for its
-counters, and hands its payloads to the radio. A job is committed before its first transmission and taken up again after
-a restart until its boxes have confirmed it or it has expired.
+The endpoint of the protocol decides what to send when; this file commits its jobs, gives it disk for its counters, and
+hands its payloads to the radio. A job is committed before its first transmission and taken up again after a restart
+until its boxes have confirmed it or it has expired (`job_watch`; `text_answers` for stock devices).
+
+Jobs go out one after the other, the one that has waited longest first: only while there is a radio, while few packets
+wait for it, and while the hour's airtime has room for more than receipts. So no attempt is used up on nobody.
 """
 
 import asyncio
@@ -14,23 +17,33 @@ from typing import Any
 
 import structlog
 
-from kiezbox.protocol import envelope, events
+from kiezbox.protocol import envelope, events, priority
 from kiezbox.protocol import messages as protocol_messages
-from kiezbox.protocol.downlink import CONFIRMED
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint
 from kiezbox_gateway.clock import monotonic_ms, unix_ms
+from kiezbox_gateway.job_watch import JobWatch
+from kiezbox_gateway.radio import session as radio_events
 from kiezbox_gateway.radio.link import RadioLink
 from kiezbox_gateway.radio.send_queue import BROADCAST, PORT_TEXT, Outgoing
 from kiezbox_gateway.store import calls, jobs, messages
 from kiezbox_gateway.store.calls import FoundCall
-from kiezbox_gateway.store.rows import NewMessage, OutboxClass, StoreError
+from kiezbox_gateway.store.rows import NewMessage, OutboxClass, StoreCorruptError, StoreError
 from kiezbox_gateway.store.store import Store
+from kiezbox_gateway.text_answers import TextAnswers
 
 MODES = {"everyday": 1, "emergency": 2, "exercise": 3, "maintenance": 4}
 SCOPES = {"all": 0, "district": 1, "box": 2}
 # A payload that waited this long for the radio is stale: its job or receipt comes again by itself.
 PAYLOAD_LIFETIME_MS = 120_000
 IDLE_MS = 5_000
+# While jobs have to wait for the radio or for airtime: when to look again at the latest.
+HELD_MS = 1_000
+# With so many packets waiting for the radio no further job is started; a receipt would wait behind them.
+AHEAD_MAX = 4
+# Questions by code whose answer can still be replaced by a newer one.
+QUERIES_MAX = 256
+# Broadcasts that are not done; an operator who gives more has made a mistake.
+JOBS_MAX = 256
 EMOJI_STORED = "✅"
 
 log = structlog.get_logger(part="downlink")
@@ -46,9 +59,12 @@ class Downlink:
         link: RadioLink,
         district: str,
         on_stored: Callable[[OutboxClass], None],
-        on_payload: Callable[[bytes], None] = lambda payload: None,
+        on_payload: Callable[[bytes], bool] = lambda payload: False,
     ) -> None:
         self.payloads_sent = 0
+        self.watch = JobWatch(endpoint, store)
+        self.texts = TextAnswers(link, store)
+        # Hands a payload to boxes on Wi-Fi as well; b"" only asks whether there are any.
         self._on_payload = on_payload
         self._endpoint = endpoint
         self._store = store
@@ -56,8 +72,8 @@ class Downlink:
         self._district = district
         self._on_stored = on_stored
         self._wake = asyncio.Event()
-        # Endpoint's job number -> (store's job number, states last kept, attempts last kept, expiry)
-        self._kept: dict[int, tuple[int, dict[int, str], int, int]] = {}
+        # The endpoint's job for the last question of a box about a code: a box that asks again needs one answer.
+        self._queries: dict[tuple[int, str], int] = {}
 
     def wake(self) -> None:
         """Something may be due."""
@@ -73,25 +89,33 @@ class Downlink:
                 log.warning("job_not_resumed", job=job.number, reason=type(error).__name__)
 
     async def run(self) -> None:
-        """Drive the endpoint."""
+        """Drive the endpoint. Raises StoreCorruptError, which only a new start repairs."""
         while True:
             self._wake.clear()
+            held = True
             try:
-                await self._poll()
+                held = await self._poll()
+            except StoreCorruptError:
+                raise
             except StoreError as error:
                 log.error("downlink_store_failed", reason=error.reason)
             now_ms = monotonic_ms()
-            due_ms = self._endpoint.next_wakeup_ms(now_ms)
-            wait_ms = IDLE_MS if due_ms is None else min(IDLE_MS, max(20, due_ms - now_ms))
+            due = [due_ms for due_ms in (self._endpoint.next_wakeup_ms(now_ms), self.texts.next_wakeup_ms()) if due_ms]
+            wait_ms = min(IDLE_MS, max(20, min(due, default=now_ms + IDLE_MS) - now_ms))
             try:
-                async with asyncio.timeout(wait_ms / 1000):
+                async with asyncio.timeout(max(wait_ms, HELD_MS if held else 0) / 1000):
                     await self._wake.wait()
             except TimeoutError:
                 continue
 
-    async def _poll(self) -> None:
+    async def _poll(self) -> bool:
+        """Send what may be sent now. True when something may have to wait although it is due."""
         now_ms = monotonic_ms()
-        for action in self._endpoint.poll(now_ms):
+        if not self._link.can_send and not self._on_payload(b""):
+            await self.watch.keep()
+            return True
+        jobs_max = self._jobs_now(now_ms)
+        for action in self._endpoint.poll(now_ms, jobs_max):
             if isinstance(action, events.Persist):
                 await self._store.submit(_saving(action.name, action.value))
                 self._endpoint.persisted(action.name, action.value)
@@ -108,24 +132,18 @@ class Downlink:
                         expires_ms=now_ms + PAYLOAD_LIFETIME_MS,
                     )
                 )
-        await self._keep_states()
+        if self._link.can_send:
+            await self.texts.poll(now_ms, self._jobs_now(now_ms))
+        await self.watch.keep()
+        return self._jobs_now(now_ms) == 0
 
-    async def _keep_states(self) -> None:
-        now_ms = unix_ms()
-        for number in list(self._kept):
-            stored_number, kept, attempts, expires_ms = self._kept[number]
-            job = self._endpoint.jobs.get(number)
-            if job is None:
-                del self._kept[number]
-                continue
-            if job.open() and now_ms >= expires_ms:
-                job.give_up()
-            states = dict(job.boxes)
-            if states != kept or job.attempt != attempts:
-                self._kept[number] = (stored_number, states, job.attempt, expires_ms)
-                await self._store.submit(_updating(stored_number, states, job.attempt, now_ms))
-            if not job.open() and all(state not in jobs.OPEN_STATES for state in states.values()):
-                del self._kept[number]
+    def _jobs_now(self, now_ms: int) -> int:
+        """How many jobs may be started: one, or none."""
+        if not self._link.can_send:
+            return 1
+        if len(self._link.queue) >= AHEAD_MAX:
+            return 0
+        return int(self._link.budget.may_send(priority.COMMAND, envelope.PAYLOAD_LENGTH_MAX, now_ms))
 
     def _start(
         self,
@@ -136,17 +154,15 @@ class Downlink:
         expires_ms: int,
         boxes: dict[int, str],
     ) -> None:
-        now_ms = monotonic_ms()
-        if node_num is None:
-            number = self._endpoint.broadcast(kind, message, now_ms)
-            job = self._endpoint.jobs[number]
-            for box, state in boxes.items():
-                if box in job.boxes:
-                    job.boxes[box] = state
+        if kind == "text" and node_num is not None:
+            self.texts.start(stored_number, message, node_num, expires_ms)
         else:
-            number = self._endpoint.command(node_num, kind, message, now_ms)
-        self._kept[number] = (stored_number, dict(boxes), 0, expires_ms)
+            self.watch.watch(stored_number, kind, message, node_num, expires_ms, boxes)
         self._wake.set()
+
+    def _check_room(self) -> None:
+        if len(self.watch) >= JOBS_MAX:
+            raise ValueError("too many messages to boxes are still open; wait until some are confirmed or expire")
 
     async def send_mode(
         self,
@@ -160,6 +176,7 @@ class Downlink:
         command_id: str | None = None,
     ) -> tuple[int, int]:
         """Broadcast a signed mode command. Returns (job number, epoch). Raises ValueError, StoreError."""
+        self._check_room()
         now_ms = unix_ms()
         message: dict[str, Any] = {
             "mode": MODES[mode],
@@ -246,19 +263,21 @@ class Downlink:
         self._on_stored(OutboxClass.STAGE)
         if number is not None and message is not None:
             try:
-                self._start(
-                    number, "reply", message, call.node_num, now_ms + calls.JOB_LIFETIME_MS, {call.node_num: "queued"}
-                )
+                kind = "reply" if call.packet_id is None else "text"
+                expires_ms = now_ms + calls.JOB_LIFETIME_MS
+                self._start(number, kind, message, call.node_num, expires_ms, {call.node_num: "queued"})
             except KeyError:
                 log.warning("answer_for_unknown_box", box=f"{call.node_num:08x}")
-        elif text:
-            self._send_text(f"{station}: {text}", call.node_num, call.packet_id or 0)
         return call, number
 
     async def send_bulletin(
         self, message: dict[str, Any], *, origin: str, expires_ms: int, command_id: str | None = None
     ) -> int:
-        """Broadcast a signed notice to residents. Returns the job number. Raises ValueError, StoreError."""
+        """Broadcast a signed notice to residents. Returns the job number. Raises ValueError, StoreError.
+
+        A variant in another language has the same identifier; a newer text in one language takes the older one's place.
+        """
+        self._check_room()
         now_ms = unix_ms()
         protocol_messages.encode(envelope.BULLETIN, message)
 
@@ -311,45 +330,48 @@ class Downlink:
                 message["text"] = last["text"]
         except calls.NoSuchCallError:
             log.info("query_for_unknown_code")
-        self._endpoint.reply(node_num, message, monotonic_ms())
+        earlier = self._queries.pop((node_num, code), None)
+        if earlier in self._endpoint.jobs:
+            self._endpoint.cancel_job(earlier)
+        self._queries[(node_num, code)] = self._endpoint.reply(node_num, message, monotonic_ms())
+        while len(self._queries) > QUERIES_MAX:
+            del self._queries[next(iter(self._queries))]
         self._wake.set()
 
-    def note_mode(self, node_num: int, epoch: int) -> None:
-        """A box has said which mode command it follows: every job up to that one is done for it.
+    def note_heard(self, node_num: int) -> None:
+        """A box has sent something that is proven to come from it."""
+        if self.watch.note_heard(node_num):
+            self._wake.set()
 
-        After a restart a mode command goes out under a new number; a box that follows it already calls that superseded.
-        """
-        for number in self._kept:
-            job = self._endpoint.jobs.get(number)
-            if job is None or job.kind != envelope.MODE or node_num not in job.boxes:
-                continue
-            if (job.message.get("epoch") or 0) <= epoch:
-                job.boxes[node_num] = CONFIRMED
-                self._wake.set()
+    def note_mode(self, node_num: int, epoch: int) -> None:
+        """A box has said which mode command it follows."""
+        if self.watch.note_mode(node_num, epoch):
+            self._wake.set()
+
+    def note_radio(self, event: radio_events.Event) -> None:
+        """The radio has taken, confirmed or refused a packet, or has become ready: something may go on."""
+        if isinstance(event, radio_events.Acknowledged):
+            self.texts.note_acknowledged(event.packet_id, event.from_node)
+        elif isinstance(event, radio_events.Refused):
+            self.texts.note_refused(event.packet_id, event.error)
+        self._wake.set()
 
     def forget(self, stored_numbers: set[int]) -> None:
         """These jobs were erased: send them no more and keep nothing of them."""
-        for number, (stored_number, *_) in list(self._kept.items()):
-            if stored_number in stored_numbers:
-                self._endpoint.cancel_job(number)
-                self._endpoint.jobs.pop(number, None)
-                del self._kept[number]
+        self.watch.forget(stored_numbers)
+        self.texts.forget(stored_numbers)
 
-    def confirm_text(self, to_node: int, packet_id: int) -> None:
+    def confirm_text(self, packet_id: int) -> None:
         """Show on the resident's own device that its text is stored: a reaction, which stock apps draw at the text."""
-        self._send_text(EMOJI_STORED, BROADCAST, packet_id, emoji=1)
-
-    def _send_text(self, text: str, to_node: int, reply_id: int, emoji: int = 0) -> None:
         self._link.send(
             Outgoing(
                 packet_id=self._link.new_packet_id(),
                 portnum=PORT_TEXT,
-                payload=text.encode()[:220],
-                priority=2,
-                to_node=to_node,
-                want_ack=to_node != BROADCAST,
-                reply_id=reply_id,
-                emoji=emoji,
+                payload=EMOJI_STORED.encode(),
+                priority=priority.RECEIPT,
+                to_node=BROADCAST,
+                reply_id=packet_id,
+                emoji=1,
                 expires_ms=monotonic_ms() + PAYLOAD_LIFETIME_MS,
             )
         )
@@ -357,7 +379,3 @@ class Downlink:
 
 def _saving(name: str, value: int) -> Callable[[sqlite3.Connection], None]:
     return lambda connection: jobs.save(connection, name, value)
-
-
-def _updating(number: int, states: dict[int, str], attempts: int, now_ms: int) -> Callable[[sqlite3.Connection], None]:
-    return lambda connection: jobs.update_states(connection, number, states, attempts, now_ms)

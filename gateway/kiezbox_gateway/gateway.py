@@ -76,6 +76,7 @@ class Gateway:
             on_receipt_due=self.downlink.wake,
             on_query=self._on_query,
             on_mode=self.downlink.note_mode,
+            on_heard=self.downlink.note_heard,
             may_take=self.disk.may_take,
             make_room=self._make_room,
         )
@@ -143,6 +144,10 @@ class Gateway:
         return RadioLink(radio.address, wanted, self._on_radio, may_write=radio.setup)
 
     async def _on_radio(self, event: radio_events.Event) -> None:
+        if isinstance(
+            event, radio_events.Accepted | radio_events.Acknowledged | radio_events.Refused | radio_events.Ready
+        ):
+            self.downlink.note_radio(event)
         if not isinstance(event, radio_events.PacketArrived):
             return
         packet = event.packet
@@ -160,7 +165,7 @@ class Gateway:
                 packet_id = packet.id
                 task.add_done_callback(
                     lambda done: (
-                        self.downlink.confirm_text(from_node, packet_id)
+                        self.downlink.confirm_text(packet_id)
                         if not done.cancelled() and done.exception() is None and done.result()
                         else None
                     )
@@ -184,10 +189,13 @@ class Gateway:
         if task is not None and not await task:
             raise StoreError("a message from the Wi-Fi uplink could not be stored")
 
-    def _on_payload(self, payload: bytes) -> None:
+    def _on_payload(self, payload: bytes) -> bool:
         """Receipts and commands go out by Wi-Fi as well, while boxes have used it lately."""
-        if self._uplink_s is not None and time.monotonic() - self._uplink_s < UPLINK_MEMORY_S:
-            self.city.publish_now(f"{TOPIC_ROOT}/{self.configuration.gateway.district}/down", payload)
+        if self._uplink_s is None or time.monotonic() - self._uplink_s >= UPLINK_MEMORY_S:
+            return False
+        if not payload:
+            return self.city.status.connected
+        return self.city.publish_now(f"{TOPIC_ROOT}/{self.configuration.gateway.district}/down", payload)
 
     async def erase(self, code_or_id: str, *, unconfirmed_too: bool) -> list[str]:
         """Erase one person's call from store, log and backups; returns the ids. Raises StoreError."""

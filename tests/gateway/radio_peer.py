@@ -117,7 +117,7 @@ class RadioPeer:
         packet.decoded.portnum = portnum
         packet.decoded.payload = payload
         for name, value in fields.items():
-            setattr(packet, name, value)
+            setattr(packet.decoded if name == "request_id" else packet, name, value)
         self.say(message)
         return packet.id
 

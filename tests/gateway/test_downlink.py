@@ -22,6 +22,10 @@ async def job_states(running: Running, number: int) -> set[str]:
     return set(found.values())
 
 
+async def confirmed_by_device(running: Running, number: int) -> bool:
+    return await job_states(running, number) == {"confirmed"}
+
+
 async def test_mode_reaches_every_box_and_each_confirms(tmp_path: Path) -> None:
     async with running_gateway(tmp_path, boxes=3) as running:
         status, body = await running.request("POST", "/api/v1/mode", {"mode": "emergency"})
@@ -188,11 +192,18 @@ async def test_answer_to_a_stock_device_is_a_direct_text(tmp_path: Path) -> None
         status, body = await running.request(
             "POST", f"/api/v1/calls/{identifier}/stage", {"stage": 5, "text": "Wir kommen"}
         )
-        assert (status, body["job"]) == (202, None)
+        assert status == 202
         await until(lambda: any(packet.to == 0xABCDEF01 for packet in running.radio.received))
         packet = next(packet for packet in running.radio.received if packet.to == 0xABCDEF01)
         assert packet.decoded.payload.decode() == "Feuerwache Test: Wir kommen"
         assert packet.want_ack
+        assert await job_states(running, body["job"]) <= {"queued", "on air"}
+        # The radio's own acknowledgement means that somebody relayed it, the device's that it is there.
+        for from_node in (running.radio.node_num, 0xABCDEF01):
+            assert await job_states(running, body["job"]) != {"confirmed"}
+            running.radio.deliver(from_node, 5, b"\x18\x00", request_id=packet.id)
+            await asyncio.sleep(0.2)
+        await until(lambda: confirmed_by_device(running, body["job"]))
 
 
 async def test_erased_call_is_not_answered_any_more(tmp_path: Path) -> None:

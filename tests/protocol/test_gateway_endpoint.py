@@ -60,6 +60,15 @@ def test_a_job_that_nobody_answers_is_repeated_with_new_counters_and_expires() -
     assert endpoint.jobs[job].state() == downlink.EXPIRED
 
 
+def test_jobs_that_may_not_go_yet_keep_their_attempts_and_their_turn() -> None:
+    endpoint = gateway()
+    jobs = [endpoint.reply(NODE, {"code": str(number)}, number) for number in range(3)]
+    assert endpoint.poll(10, 0) == []
+    assert [endpoint.jobs[job].attempt for job in jobs] == [0, 0, 0]
+    order = [action.job for now_ms in range(10, 14) for action in endpoint.poll(now_ms, 1)]
+    assert order == jobs
+
+
 def test_a_cancelled_job_is_not_sent_again() -> None:
     endpoint = gateway()
     job = endpoint.reply(NODE, {"code": "A"}, 0)

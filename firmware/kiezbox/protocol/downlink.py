@@ -155,15 +155,17 @@ class Downlink:
         """When the open jobs are due."""
         return [job.due_ms for job in self.jobs.values() if job.open()]
 
-    def poll(self, boxes: "dict[int, GatewayBox]", now_ms: int) -> "list[Any]":
-        """Send actions that are due."""
+    def poll(self, boxes: "dict[int, GatewayBox]", now_ms: int, jobs_max: "int | None" = None) -> "list[Any]":
+        """Send actions that are due: of so many jobs at most, those first that have been due for longest."""
         actions: list[Any] = []
-        for job in list(self.jobs.values()):
-            if job.due_ms > now_ms:
-                continue
-            if not job.open():
+        due = []
+        for job in self.jobs.values():
+            if job.due_ms <= now_ms and not job.open():
                 job.give_up()
-                continue
+            elif job.due_ms <= now_ms:
+                due.append((job.due_ms, job.number))
+        for _, number in sorted(due)[:jobs_max]:
+            job = self.jobs[number]
             if not job.payloads or job.attempt % RENEW_AFTER == 0:
                 if not self.counter.available():
                     continue

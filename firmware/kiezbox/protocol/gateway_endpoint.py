@@ -279,8 +279,11 @@ class GatewayEndpoint:
 
     # Driving
 
-    def poll(self, now_ms: int) -> "list[Any]":
-        """Send and Persist actions that are due, in the order they should go out."""
+    def poll(self, now_ms: int, jobs_max: "int | None" = None) -> "list[Any]":
+        """Send and Persist actions that are due, in the order they should go out.
+
+        jobs_max: of so many jobs at most, so that what cannot go out yet uses up no attempt; receipts are not counted.
+        """
         actions: list[Any] = []
         wanted = self._downlink.counter.wanted()
         if wanted:
@@ -288,7 +291,7 @@ class GatewayEndpoint:
         self._assembler.expire(now_ms)
         for payload in self._take_receipts(now_ms):
             actions.append(events.Send(payload, priority.RECEIPT, 0))
-        actions += self._downlink.poll(self._boxes, now_ms)
+        actions += self._downlink.poll(self._boxes, now_ms, jobs_max)
         return actions
 
     def next_wakeup_ms(self, now_ms: int) -> "int | None":

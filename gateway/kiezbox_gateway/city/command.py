@@ -6,10 +6,11 @@ and the broker's message is acknowledged after it is stored. A command that cann
 and dropped.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Collection
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -21,6 +22,7 @@ log = structlog.get_logger(part="command")
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=400)]
 PAYLOAD_LENGTH_MAX = 16_384
+ACTIONS = {"alert": 0, "update": 1, "cancel": 2}
 
 
 class Command(BaseModel):
@@ -40,14 +42,41 @@ class Answer(Command):
 
 
 class Bulletin(Command):
-    """An official notice to residents."""
+    """An official notice to residents. `id` names the notice: in other languages and in later versions it is the same.
+
+    The same text sent again is the same command.
+    """
 
     headline: Annotated[str, StringConstraints(min_length=1, max_length=120)]
     text: Text
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "de"
     severity: Annotated[int, Field(ge=0, le=4)] = 1
     source: Annotated[str, StringConstraints(min_length=1, max_length=60)]
+    area: Annotated[str, StringConstraints(min_length=1, max_length=60)] | None = None
+    instruction: Text | None = None
+    action: Literal["alert", "update", "cancel"] = "alert"
     lifetime_s: Annotated[int, Field(ge=300, le=7 * 86_400)] = 86_400
+
+    def to_message(self, now_s: int) -> dict[str, Any]:
+        """As the protocol's kind 19."""
+        return {
+            "identifier": self.id,
+            "headline": self.headline,
+            "text": self.text,
+            "language": self.language,
+            "severity": self.severity,
+            "sent_s": now_s,
+            "expires_s": now_s + self.lifetime_s,
+            "source": self.source,
+            "area": self.area,
+            "action": ACTIONS[self.action],
+            "instruction": self.instruction,
+        }
+
+    def command_id(self, origin: str) -> str:
+        """The same for the same notice in the same language and words."""
+        content = self.model_dump_json(exclude={"id", "language"})
+        return f"{origin}:{self.id}:{self.language}:{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
 class Mode(Command):
@@ -93,19 +122,11 @@ class CityCommands:
         elif kind == "bulletin":
             bulletin = Bulletin.model_validate(values)
             now_s = int(time.time())
-            message = {
-                "identifier": bulletin.id,
-                "headline": bulletin.headline,
-                "text": bulletin.text,
-                "language": bulletin.language,
-                "severity": bulletin.severity,
-                "sent_s": now_s,
-                "expires_s": now_s + bulletin.lifetime_s,
-                "source": bulletin.source,
-            }
-            expires_ms = (now_s + bulletin.lifetime_s) * 1000
             await self._downlink.send_bulletin(
-                message, origin="city", expires_ms=expires_ms, command_id=f"city:{bulletin.id}"
+                bulletin.to_message(now_s),
+                origin="city",
+                expires_ms=(now_s + bulletin.lifetime_s) * 1000,
+                command_id=bulletin.command_id("city"),
             )
         else:
             mode = Mode.model_validate(values)

@@ -13,9 +13,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import structlog
+from google.protobuf.message import DecodeError
+from meshtastic.protobuf import mesh_pb2, portnums_pb2, telemetry_pb2
 
 from kiezbox_gateway.clock import monotonic_ms
 from kiezbox_gateway.radio import session as states
+from kiezbox_gateway.radio.budget import AirBudget
 from kiezbox_gateway.radio.send_queue import Outgoing, SendQueue
 from kiezbox_gateway.radio.session import RadioSession
 from kiezbox_gateway.radio.setup import Reported, Wanted
@@ -63,6 +66,7 @@ class RadioLink:
     ) -> None:
         self.queue = SendQueue()
         self.status = LinkStatus()
+        self.budget = AirBudget(wanted.region, wanted.preset)
         self._address = address
         self._wanted = wanted
         self._on_event = on_event
@@ -87,6 +91,11 @@ class RadioLink:
     def channel_index(self) -> int | None:
         """Index of the Kiezbox channel at the radio, None before it is known."""
         return self._session.channel_index if self._session is not None else None
+
+    @property
+    def can_send(self) -> bool:
+        """Whether a radio with the right channel is there."""
+        return self.status.state == "ready" and self.channel_index is not None
 
     @property
     def reported(self) -> Reported | None:
@@ -173,8 +182,29 @@ class RadioLink:
             elif isinstance(event, states.Notice):
                 self.status.count(event.name)
                 log.info(event.name, detail=event.detail)
+            elif isinstance(event, states.Accepted):
+                self.budget.spend(event.packet.priority, len(event.packet.payload), monotonic_ms())
+            elif isinstance(event, states.Refused):
+                self.status.count(f"refused_by_radio_{event.error}")
+            elif isinstance(event, states.PacketArrived):
+                self._look_at_telemetry(event.packet)
             await self._on_event(event)
         return reason
+
+    def _look_at_telemetry(self, packet: mesh_pb2.MeshPacket) -> None:
+        """The radio tells its client now and then how much it has sent."""
+        if (
+            packet.decoded.portnum != portnums_pb2.PortNum.TELEMETRY_APP
+            or getattr(packet, "from") != self.status.node_num
+        ):
+            return
+        try:
+            telemetry = telemetry_pb2.Telemetry.FromString(packet.decoded.payload)
+        except DecodeError:
+            return
+        for kind in ("device_metrics", "local_stats"):
+            if telemetry.HasField(kind) and getattr(telemetry, kind).air_util_tx > 0:
+                self.budget.note_report(getattr(telemetry, kind).air_util_tx, monotonic_ms())
 
     def _note_put_out(self, session: RadioSession) -> None:
         self.status.last_error = "the radio closed the connection"

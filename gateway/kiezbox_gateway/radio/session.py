@@ -69,6 +69,14 @@ class Accepted:
 
 
 @dataclass(frozen=True)
+class Acknowledged:
+    """A node has confirmed a packet with want_ack; the radio itself when it has heard somebody relay it."""
+
+    packet_id: int
+    from_node: int
+
+
+@dataclass(frozen=True)
 class Refused:
     """The radio will not send the packet (queue status) or gave it up (routing error)."""
 
@@ -91,7 +99,7 @@ class GiveUp:
     reason: str
 
 
-Event = Ready | PacketArrived | Accepted | Refused | Notice | GiveUp
+Event = Ready | PacketArrived | Accepted | Acknowledged | Refused | Notice | GiveUp
 
 
 def _parse(payload: bytes) -> mesh_pb2.FromRadio:
@@ -289,8 +297,11 @@ class RadioSession:
             except DecodeError:
                 events.append(Notice("malformed_routing"))
                 return
-            if routing.WhichOneof("variant") == "error_reason" and routing.error_reason:
-                events.append(Refused(decoded.request_id, routing.error_reason))
+            if routing.WhichOneof("variant") == "error_reason":
+                if routing.error_reason:
+                    events.append(Refused(decoded.request_id, routing.error_reason))
+                else:
+                    events.append(Acknowledged(decoded.request_id, getattr(packet, "from")))
             return
         events.append(PacketArrived(packet))
 

@@ -93,7 +93,9 @@ def advance(
     origin: str,
     command_id: str | None = None,
 ) -> tuple[FoundCall, int | None]:
-    """Move a call to a stage and tell city and box. Returns the call and the job for its box (None: a stock device).
+    """Move a call to a stage and tell city and box. Returns the call and the job for its box.
+
+    A stock device is told of answers only; for other stages there is no job (None).
 
     The same or a later stage may be set again, for a further answer. Raises NoSuchCallError, StageError.
     """
@@ -125,21 +127,22 @@ def advance(
     )
     jobs.audit(connection, now_ms, origin, "stage", f"{call.id} {stage}")
     if call.packet_id is not None:
-        # The radio carries the answer as a direct text; the job only remembers the command.
-        if command_id is not None:
-            jobs.create(
-                connection,
-                kind="text",
-                message={},
-                node_num=call.node_num,
-                boxes=[],
-                origin=origin,
-                now_ms=now_ms,
-                expires_ms=now_ms,
-                command_id=command_id,
-                message_sequence=call.sequence,
-            )
-        return call, None
+        if not text and command_id is None:
+            return call, None
+        # Without a text the job only remembers the command.
+        number = jobs.create(
+            connection,
+            kind="text",
+            message={"text": f"{station}: {text}", "reply_id": call.packet_id} if text else {},
+            node_num=call.node_num,
+            boxes=[call.node_num] if text else [],
+            origin=origin,
+            now_ms=now_ms,
+            expires_ms=now_ms + (JOB_LIFETIME_MS if text else 0),
+            command_id=command_id,
+            message_sequence=call.sequence,
+        )
+        return call, number if text else None
     reply = {
         "code": call.code,
         "refers_to": call.counter,

@@ -92,12 +92,18 @@ def states(connection: sqlite3.Connection, number: int) -> dict[int, str]:
 
 
 def update_states(
-    connection: sqlite3.Connection, number: int, changed: Mapping[int, str], attempts: int, now_ms: int
+    connection: sqlite3.Connection,
+    number: int,
+    changed: Mapping[int, str],
+    attempts: int,
+    now_ms: int,
+    details: Mapping[int, str] | None = None,
 ) -> None:
-    """Keep what has changed."""
+    """Keep what has changed; `details` says why a box refused."""
     connection.executemany(
-        "UPDATE job_box SET state = ?, times_sent = ?, changed_ms = ? WHERE job = ? AND node_num = ?",
-        [(state, attempts, now_ms, number, box) for box, state in changed.items()],
+        "UPDATE job_box SET state = ?, times_sent = ?, changed_ms = ?, detail = ifnull(?, detail)"
+        " WHERE job = ? AND node_num = ?",
+        [(state, attempts, now_ms, (details or {}).get(box), number, box) for box, state in changed.items()],
     )
 
 
@@ -127,7 +133,8 @@ def newest(connection: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
         "SELECT number, kind, node_num, origin, created_ms, expires_ms FROM job ORDER BY number DESC LIMIT ?", (limit,)
     ).fetchall():
         boxes = connection.execute(
-            "SELECT node_num, state, times_sent, changed_ms FROM job_box WHERE job = ? ORDER BY node_num", (row[0],)
+            "SELECT node_num, state, times_sent, changed_ms, detail FROM job_box WHERE job = ? ORDER BY node_num",
+            (row[0],),
         ).fetchall()
         found.append(
             {
@@ -138,7 +145,13 @@ def newest(connection: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
                 "created_ms": row[4],
                 "expires_ms": row[5],
                 "boxes": [
-                    {"box": f"{box[0]:08x}", "state": box[1], "times_sent": box[2], "changed_ms": box[3]}
+                    {
+                        "box": f"{box[0]:08x}",
+                        "state": box[1],
+                        "times_sent": box[2],
+                        "changed_ms": box[3],
+                        "detail": box[4],
+                    }
                     for box in boxes
                 ],
             }

@@ -297,18 +297,12 @@ async def set_bulletin(gateway: "Gateway", request: web.Request) -> web.Response
     """Broadcast a signed notice."""
     bulletin = await _body(request, Bulletin)
     now_s = int(time.time())
-    message = {
-        **bulletin.model_dump(exclude={"id", "lifetime_s"}),
-        "identifier": bulletin.id,
-        "sent_s": now_s,
-        "expires_s": now_s + bulletin.lifetime_s,
-    }
     try:
         job = await gateway.downlink.send_bulletin(
-            message,
+            bulletin.to_message(now_s),
             origin="board",
             expires_ms=(now_s + bulletin.lifetime_s) * 1000,
-            command_id=f"board:{bulletin.id}",
+            command_id=bulletin.command_id("board"),
         )
     except ValueError as error:
         raise ApiError(422, str(error)) from None
