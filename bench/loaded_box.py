@@ -30,6 +30,7 @@ OUTBOX_CALLS = 24
 """More than custody has places for; the rest waits on flash."""
 
 ROUNDS = 3
+TRIES = 10
 NEIGHBOURS = 24
 CHANNEL_NAME = "Kiezbox"
 CHANNEL_KEY = bytes(range(32))
@@ -58,6 +59,7 @@ class Load:
     frames_heard: int
     frames_sent: int
     pages: int
+    gave_way: int
     cpu_s: float
 
 
@@ -119,6 +121,7 @@ class LoadedBox:
                 }
             )
         )
+        self.gave_way = 0
         self._log = folder / "log.txt"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -152,7 +155,19 @@ class LoadedBox:
         return (int(fields[11]) + int(fields[12])) / 100
 
     def ask(self, source: str, path: str, form: dict[str, str] | None = None, *, slow: bool = False) -> str:
-        """One page; raises LoadError unless it is whole."""
+        """One page. A phone that had to give way asks again, as a browser or a person does. Raises LoadError if that
+        happens over and over, or if a page breaks off."""
+        for _ in range(TRIES):
+            received = self._ask(source, path, form, slow=slow)
+            if received:
+                break
+            self.gave_way += 1
+            time.sleep(0.3)
+        if not received.endswith(b"</html>\n"):
+            raise LoadError(f"{path}: the page broke off after {len(received)} bytes: {self.log()[-4000:]}")
+        return received.decode()
+
+    def _ask(self, source: str, path: str, form: dict[str, str] | None, *, slow: bool) -> bytes:
         body = urllib.parse.urlencode(form).encode() if form is not None else b""
         head = f"{'GET' if form is None else 'POST'} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
         head += "User-Agent: " + "Mozilla/5.0 (Linux; Android 14) " * 4 + "\r\nAccept-Language: ar,de;q=0.8\r\n"
@@ -175,11 +190,11 @@ class LoadedBox:
                     received += data
                     if slow:
                         time.sleep(0.005)
+            except ConnectionError:
+                pass
             except OSError as error:
                 raise LoadError(f"{path}: {error} after {len(received)} bytes") from None
-        if not received.endswith(b"</html>\n"):
-            raise LoadError(f"{path}: the page broke off after {len(received)} bytes")
-        return received.decode()
+        return received
 
 
 def play(rom: Path, folder: Path, heap_kib: int, *, sampled: bool = False) -> Load:
@@ -204,6 +219,7 @@ def play(rom: Path, folder: Path, heap_kib: int, *, sampled: bool = False) -> Lo
         frames_heard=int(used[-1][1]),
         frames_sent=int(used[-1][2]),
         pages=pages,
+        gave_way=box.gave_way,
         cpu_s=cpu_s,
     )
 
@@ -226,7 +242,7 @@ def _stored(page: str) -> str:
     found = re.search(r"<strong>([0-9A-Z]{4})-([0-9A-Z]{4})</strong>", page)
     if not found:
         sentence = re.search(r'role="alert"[^>]*>([^<]*)', page)
-        raise LoadError(f"a call was not stored: {sentence[1] if sentence else page[:200]}")
+        raise LoadError(f"a call was not stored: {sentence[1] if sentence else page[-200:]}")
     return found[1] + found[2]
 
 
