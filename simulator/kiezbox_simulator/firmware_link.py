@@ -10,6 +10,9 @@ that exists once.
 3. `from kiezbox.x import name` goes, at the top and inside functions, and so does `from kiezbox import x`: then
    `x.name` becomes the name itself. A module can be used in no other way.
 
+4. A parameter that no call names, and whose name is that of nothing else, is called by its place: the interpreter keeps
+   the names of parameters in memory. Tracebacks do not show them.
+
 Not here: constants (firmware_source.py), compiling (firmware_build.py). Called by the latter.
 """
 
@@ -20,6 +23,10 @@ from dataclasses import dataclass, field
 from kiezbox_simulator.firmware_source import FirmwareSourceError
 
 _PACKAGE = "kiezbox"
+_PLACES = tuple(f"_{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")
+_TEXT_IN_NAMES_MAX = 10
+"""Texts up to this length stand in the interpreter's table of names."""
+
 _BUILT_IN = set(dir(builtins)) | {"__name__", "__file__", "const"}
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -51,11 +58,16 @@ def link(program: str, sources: dict[str, str]) -> Linked:
             alone = users[name] == [module.name] and name not in shared
             kept = alone or module.name == program
             module.renamed[name] = name if kept else f"{name}_{module.name.replace('.', '_').removeprefix('kiezbox_')}"
+    needed = set().union(
+        *(_needed_names(module.tree) for module in modules.values()), *(module.own for module in modules.values())
+    )
+    if needed & set(_PLACES):
+        raise FirmwareSourceError(f"{needed & set(_PLACES)}: parameters are called so")
     text = ""
     starts = {}
     for module in modules.values():
         starts[module.name] = text.count("\n") + 1
-        text += _Rewriter(module, modules).text().rstrip("\n") + "\n"
+        text += _Rewriter(module, modules, needed).text().rstrip("\n") + "\n"
     return Linked(text, starts)
 
 
@@ -98,6 +110,27 @@ def _collect(name: str, sources: dict[str, str], found: dict[str, _Module]) -> N
     found[name] = module
 
 
+def _needed_names(tree: ast.Module) -> set[str]:
+    """Names that are in memory anyhow, or that a call uses to name a parameter."""
+    names: set[str] = {"self"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            names.add(node.attr)
+        elif isinstance(node, ast.keyword) and node.arg:
+            names.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            names.update(node.names)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update(alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) <= _TEXT_IN_NAMES_MAX:
+            names.add(node.value)
+    return names
+
+
 def _is_ours(statement: ast.ImportFrom) -> bool:
     return str(statement.module).split(".")[0] == _PACKAGE
 
@@ -129,9 +162,13 @@ def _bound(scope: ast.AST) -> set[str]:
     return names - declared
 
 
+_Names = dict[str, str]
+
+
 class _Rewriter:
-    def __init__(self, module: _Module, modules: dict[str, _Module]) -> None:
+    def __init__(self, module: _Module, modules: dict[str, _Module], needed: set[str]) -> None:
         self._module = module
+        self._needed = needed
         self._modules = modules
         self._lines = module.source.encode().splitlines(keepends=True)
         self._edits: list[tuple[int, int, int, int, str]] = []
@@ -156,7 +193,20 @@ class _Rewriter:
             return _resolved(self._modules, there, other)
         return module.renamed.get(name, name)
 
-    def _visit(self, node: ast.AST, scopes: list[set[str]]) -> None:
+    def _scope(self, node: ast.AST, scopes: "list[_Names]") -> "_Names":
+        """The names that a scope binds and what they are called. Places go on from those of the scopes around it."""
+        names = {name: name for name in _bound(node)}
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            taken = sum(new in _PLACES for scope in scopes for new in scope.values())
+            for argument in [*node.args.posonlyargs, *node.args.args]:
+                if argument.arg not in self._needed:
+                    names[argument.arg] = _PLACES[taken]
+                    row, start = argument.lineno - 1, argument.col_offset
+                    self._edits.append((row, start, row, start + len(argument.arg.encode()), _PLACES[taken]))
+                    taken += 1
+        return names
+
+    def _visit(self, node: ast.AST, scopes: "list[_Names]") -> None:
         if isinstance(node, ast.ImportFrom) and _is_ours(node):
             self._put(node, "pass" if scopes else "")
             return
@@ -170,7 +220,11 @@ class _Rewriter:
                 self._put(node, _resolved(self._modules, there, node.attr))
                 return
         if isinstance(node, ast.Name):
-            if not self._is_local(node.id, scopes):
+            if self._is_local(node.id, scopes):
+                called = next(scope[node.id] for scope in reversed(scopes) if node.id in scope)
+                if called != node.id:
+                    self._put(node, called)
+            else:
                 if node.id in self._module.modules:
                     raise self._error(node, "is a module and used as a value")
                 if node.id == "__file__":
@@ -191,10 +245,10 @@ class _Rewriter:
             for part in outside:
                 self._visit(part, scopes)
             # Names of a class are not seen by its methods, but by the statements in it.
-            inner = [*scopes, _bound(node)]
+            inner = [*scopes, self._scope(node, scopes)]
             for part in node.body:
                 if isinstance(node, ast.ClassDef) and isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
-                    self._visit(part, [*scopes, set()])
+                    self._visit(part, [*scopes, {}])
                 else:
                     self._visit(part, inner)
             return
@@ -203,13 +257,29 @@ class _Rewriter:
             if node.value:
                 self._visit(node.value, scopes)
             return
+        if isinstance(node, ast.JoinedStr):
+            raise self._error(node, "is a formatted text, in which the places of names are not known")
+        outer: list[ast.expr] = []
+        if isinstance(node, ast.Lambda):
+            outer = node.args.defaults
+        elif isinstance(node, _SCOPES):
+            outer = [node.generators[0].iter]  # type: ignore[union-attr]
+        for expression in outer:
+            self._visit(expression, scopes)
         if isinstance(node, _SCOPES):
-            scopes = [*scopes, _bound(node)]
+            scopes = [*scopes, self._scope(node, scopes)]
         for child in ast.iter_child_nodes(node):
-            self._visit(child, scopes)
+            if isinstance(child, ast.arguments):
+                continue
+            if isinstance(child, ast.comprehension):
+                for one in ast.iter_child_nodes(child):
+                    if one not in outer:
+                        self._visit(one, scopes)
+            else:
+                self._visit(child, scopes)
 
     @staticmethod
-    def _is_local(name: str, scopes: list[set[str]]) -> bool:
+    def _is_local(name: str, scopes: "list[_Names]") -> bool:
         return any(name in scope for scope in scopes)
 
     def _rename_definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:

@@ -52,6 +52,31 @@ def test_names_mean_what_they_meant() -> None:
     assert (box.number(), box.twice) == (100, "classclass")
 
 
+def test_parameters_are_called_by_their_place_and_do_the_same() -> None:
+    sources = {
+        "kiezbox.a": (
+            "def mixed(alpha, beta=2, *rest, gamma=3):\n"
+            "    alpha += 1\n"
+            "    inner = lambda delta, beta=beta: (alpha, beta, delta)\n"
+            "    for beta in [beta for beta in range(beta)]:\n        pass\n"
+            "    def deeper(epsilon):\n        return alpha + epsilon\n"
+            "    return inner(10), beta, deeper(5), rest, gamma, [alpha * zeta for zeta in range(alpha)]\n"
+        ),
+        "main": (
+            "from kiezbox.a import mixed\n\n\ndef start(ports):\n    return mixed(1), mixed(1, 3, 7, gamma=9), ports\n"
+        ),
+    }
+    names: dict[str, Any] = {}
+    text = link("main", sources).text
+    exec(compile(text, "box", "exec"), names)  # noqa: S102
+    plain: dict[str, Any] = {}
+    exec(sources["kiezbox.a"], plain)  # noqa: S102
+    mixed = plain["mixed"]
+    assert names["start"](5) == (mixed(1), mixed(1, 3, 7, gamma=9), 5)
+    assert "def mixed(_a, _b=2, *rest, gamma=3)" in text
+    assert "def deeper(_c)" in text, "not the name of a parameter of the function around it"
+
+
 def test_a_line_of_a_traceback_has_its_place() -> None:
     linked, names = run()
     with pytest.raises(ZeroDivisionError) as raised:
