@@ -43,6 +43,14 @@ debian:
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	  else echo "The tests need these Debian packages:$$missing. Install them: sudo apt-get install$$missing" >&2; exit 1; fi; fi
 
+# A 32-bit MicroPython for tests/test_micropython_32bit.py. Left out where npm is not there or brings nothing.
+build/node/stamp: tests/micropython_32bit/package.json tests/micropython_32bit/package-lock.json
+	@mkdir -p build/node && cp $^ build/node/
+	@if command -v npm >/dev/null && command -v node >/dev/null; then \
+	  npm ci --prefix build/node --ignore-scripts --no-audit --no-fund --silent && touch $@ || \
+	  echo "npm brought no 32-bit MicroPython: those tests are left out." >&2; \
+	else echo "Without node and npm the tests on a 32-bit MicroPython are left out." >&2; fi
+
 demo: $(VENV)/run.stamp ## One call for help crosses a blackout (KEEP=1 leaves it running, CITY_MQTT=mqtt://host:port uses your broker)
 	@$(BIN)/kiezbox demo $(if $(KEEP),--keep) $(if $(CITY_MQTT),--city-mqtt '$(CITY_MQTT)')
 
@@ -53,7 +61,7 @@ check: $(VENV)/dev.stamp ## Style, types and import rules, without running anyth
 	@$(BIN)/mypy
 	@$(BIN)/python -m tools.firmware_types
 
-test: $(VENV)/dev.stamp debian check ## Every test: both interpreters, real broker, real browser
+test: $(VENV)/dev.stamp build/node/stamp debian check ## Every test: both interpreters, real broker, real browser
 	@# The browser driver keeps an event loop of its own running, which other asynchronous tests cannot share.
 	@$(BIN)/python -m pytest -m "not browser" $(PYTEST_ARGS)
 	@$(BIN)/python -m pytest -m browser $(PYTEST_ARGS)

@@ -84,7 +84,9 @@ class GatewayBox:
     def holds_reading(self, sequence: int) -> bool:
         """Whether this reading is stored for good."""
         age = self.upto - sequence
-        return age >= 0 and (sequence < self._floor or bool(self._held >> age & 1))
+        if age < 0:
+            return False
+        return sequence < self._floor or (age <= SEQUENCES_BACK and bool(self._held >> age & 1))
 
     def counter_of_reading(self, sequence: int) -> int:
         """Under which counter a reading was handed out first, 0 if that is not remembered."""
