@@ -67,7 +67,12 @@ def build(simulation: "Simulation", modulation: Modulation) -> list[Attacker]:
 def plan(simulation: "Simulation") -> None:
     """Put every attack on the schedule."""
     for attacker in simulation.attackers:
-        simulation.schedule.at(round(attacker.attack.at_h * HOUR_US), _step, (simulation, attacker))
+        _later(simulation, attacker, round(attacker.attack.at_h * HOUR_US))
+
+
+def _later(simulation: "Simulation", attacker: Attacker, time_us: int) -> None:
+    simulation.expect(time_us)
+    simulation.schedule.at(time_us, _step, (simulation, attacker))
 
 
 def _step(item: "tuple[Simulation, Attacker]") -> None:
@@ -75,7 +80,7 @@ def _step(item: "tuple[Simulation, Attacker]") -> None:
     attack = attacker.attack
     now_us = simulation.schedule.now_us
     if now_us < round((attack.at_h + attack.duration_h) * HOUR_US):
-        simulation.schedule.at(now_us + round(attack.period_s * 1e6), _step, item)
+        _later(simulation, attacker, now_us + round(attack.period_s * 1e6))
     if attacker.sent == 0:
         simulation.note(f"An attacker near {attacker.target} begins: {attack.kind.replace('_', ' ')}")
     attacker.sent += 1

@@ -19,7 +19,9 @@ def plan(simulation: "Simulation") -> None:
     for number, fault in enumerate(simulation.scenario.fault):
         for name in _targets(simulation, fault, number):
             spread_us = round(fault.spread_h * HOUR_US * chance.uniform(simulation.seed, "fault", number, name))
-            simulation.schedule.at(round(fault.at_h * HOUR_US) + spread_us, _begin, (simulation, fault, name))
+            at_us = round(fault.at_h * HOUR_US) + spread_us
+            simulation.expect(at_us)
+            simulation.schedule.at(at_us, _begin, (simulation, fault, name))
 
 
 def _targets(simulation: "Simulation", fault: "Fault", number: int) -> list[str]:
@@ -67,6 +69,7 @@ def _begin(item: "tuple[Simulation, Fault, str]") -> None:
             return
         elif hasattr(box, "fault"):
             box.fault(fault.kind, fault.jump_s)
+    simulation.expect(end_us)
     simulation.schedule.at(end_us, _end, (simulation, fault, name))
 
 

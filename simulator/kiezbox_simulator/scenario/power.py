@@ -61,6 +61,7 @@ class PowerSystem:
                     initial=min(1.0, max(0.05, energy.initial_charge + spread)),
                 )
             )
+        simulation.expect(0)
         simulation.schedule.at(0, self._step, None)
 
     def consumers(self, name: str, mask: int) -> None:
@@ -100,7 +101,9 @@ class PowerSystem:
     def _step(self, _: None) -> None:
         simulation = self._simulation
         step_s = self._energy.step_s
-        simulation.schedule.at(simulation.schedule.now_us + step_s * 1_000_000, self._step, None)
+        next_us = simulation.schedule.now_us + step_s * 1_000_000
+        simulation.expect(next_us)
+        simulation.schedule.at(next_us, self._step, None)
         temperature_c = self._temperature_c()
         for name, box in self.boxes.items():
             station = simulation.boxes[name].station

@@ -106,7 +106,7 @@ class Simulation:
 
             if work_dir is None:
                 raise ValueError("vm boxes need a folder to work in")
-            self._vm_pool = VmPool(self, work_dir, cores, start_order_seed)
+            self._vm_pool = VmPool(self, work_dir, modulation(scenario.radio.preset), cores, start_order_seed)
         self._build()
         self.power = PowerSystem(self) if scenario.energy is not None else None
         self._plan()
@@ -204,7 +204,7 @@ class Simulation:
             prank_share=crowd.prank_share,
             impatient_share=crowd.impatient_share,
         ):
-            self.schedule.at(person.time_us, self.visit, person)
+            self.expect_visit(person)
         if scenario.boxes.kind == "stock":
             for name, node in self.boxes.items():
                 self.schedule.at(
@@ -290,6 +290,17 @@ class Simulation:
         node.send_bytes(TEXT_PORTNUM, b"x" * self.scenario.strangers.payload_length)
 
     # Calls
+
+    def expect_visit(self, person: people.Person) -> None:
+        """Somebody will come."""
+        self.schedule.at(person.time_us, self.visit, person)
+        if self._vm_pool is not None:
+            self.boxes[person.box].expect(person.time_us)
+
+    def expect(self, time_us: int) -> None:
+        """Something of the scenario that may concern any box will happen then."""
+        if self._vm_pool is not None:
+            self._vm_pool.expect(time_us)
 
     def visit(self, person: people.Person) -> None:
         """Somebody comes to a box and asks for help."""

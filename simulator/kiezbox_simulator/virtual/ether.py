@@ -126,10 +126,31 @@ class Ether:
         if station.transmitting is not None:
             return True
         least_dbm = station.limit_dbm - CAD_MARGIN_DB
+        modulation = station.modulation
         for reception in station.incoming:
-            if reception.transmission.start_us <= since_us and reception.power_dbm >= least_dbm:
-                return reception.transmission.modulation is station.modulation
+            transmission = reception.transmission
+            if (
+                transmission.start_us <= since_us
+                and reception.power_dbm >= least_dbm
+                and transmission.modulation is modulation
+            ):
+                return True
         return False
+
+    def busy_until_us(self, station: Station) -> int:
+        """Until when what is on the air now keeps this station's channel busy for certain; 0 if nothing does."""
+        least_dbm = station.limit_dbm - CAD_MARGIN_DB
+        modulation = station.modulation
+        until_us = 0
+        for reception in station.incoming:
+            transmission = reception.transmission
+            if (
+                reception.power_dbm >= least_dbm
+                and transmission.end_us > until_us
+                and transmission.modulation is modulation
+            ):
+                until_us = transmission.end_us
+        return until_us
 
     def _sensed(self, station: Station) -> None:
         frame = station.pending

@@ -10,7 +10,7 @@ portal has; a page without them counts as unreadable.
 import html
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from kiezbox_simulator.scenario.referee import Call
@@ -58,7 +58,7 @@ class Phone:
         if found:
             # The form is there; the person types. A call in need is typed faster than a form in peace, but not by
             # this much.
-            self._schedule.at(self._schedule.now_us + TYPING_US, self._submit, found.group(1))
+            self.later(TYPING_US, self._submit, found.group(1))
         elif status == 200 and self._tries < 2:
             self._tries += 1
             self._get(f"/{self._language}/call", self._page)
@@ -77,12 +77,12 @@ class Phone:
             if self._call.accepted_us is None:
                 self._simulation.accept(self._call, code, self._attempts > 1)
                 for after_us in self._person.looks_us:
-                    self._schedule.at(self._schedule.now_us + after_us, self._look, None)
+                    self.later(after_us, self._look)
                 if self._person.changes_mind:
-                    self._schedule.at(self._schedule.now_us + 120_000_000, self._change_mind, None)
+                    self.later(120_000_000, self._change_mind)
         elif status in (0, 500) and self._attempts <= self._person.repeats:
             # Nothing came: the person presses the button again.
-            self._schedule.at(self._schedule.now_us + 5_000_000, lambda _: self.start(), None)
+            self.later(5_000_000, lambda _: self.start())
         else:
             self._refused(status, body)
 
@@ -93,7 +93,7 @@ class Phone:
         if status == 0:
             if self._attempts < self._person.repeats:
                 self._attempts += 1
-                self._schedule.at(self._schedule.now_us + 5_000_000, lambda _: self.start(), None)
+                self.later(5_000_000, lambda _: self.start())
                 return
             reason = "no answer from the page"
         else:
@@ -147,6 +147,12 @@ class Phone:
         """How long the person looks at a page that loads."""
         return self._person.patience_us
 
+    def later(self, after_us: int, what: Callable[[Any], None], argument: Any = None) -> None:
+        """An event of this visit. The box learns that somebody may touch it then."""
+        time_us = self._schedule.now_us + after_us
+        self._box.expect(time_us)
+        self._schedule.at(time_us, what, argument)
+
     @property
     def simulation(self) -> "Simulation":
         """The run."""
@@ -158,12 +164,11 @@ class Exchange:
 
     def __init__(self, phone: Phone, request: bytes, then: Callable[[int, str], None]) -> None:
         self._phone = phone
-        self._schedule = phone.simulation.schedule
         self._received = bytearray()
         self._then: Callable[[int, str], None] | None = then
         self._connection: Connection | None = None
-        self._schedule.at(self._schedule.now_us + WIFI_US, self._open, request)
-        self._schedule.at(self._schedule.now_us + phone.patience_us, self._give_up, None)
+        phone.later(WIFI_US, self._open, request)
+        phone.later(phone.patience_us, self._give_up)
 
     def _open(self, request: bytes) -> None:
         if self._then is None:
@@ -175,7 +180,7 @@ class Exchange:
         self._connection.send(request)
 
     def _closed(self) -> None:
-        self._schedule.at(self._schedule.now_us + WIFI_US, lambda _: self._finish(), None)
+        self._phone.later(WIFI_US, lambda _: self._finish())
 
     def _give_up(self, _: None) -> None:
         if self._then is not None:

@@ -3,9 +3,17 @@
 
 It is handed what happens as records, thinks in no time at all, and says until when it sleeps. Everything it wants
 done is done when its turn ends. A reset or a power cut ends the process; flash.bin in its folder is what the next
-boot finds. Not here: when turns happen (vm_pool.py), what people do (phone.py).
+boot finds.
+
+With each turn it is told until when nothing can reach it: no frame that is on the air now ends before, one that
+begins later takes its time, and whoever will touch the box at a later moment has said so (`expect`). Until then it
+goes on without asking, and what it wants is done at the moment it came to. Something that reached it earlier all the
+same would be a mistake of the simulator, and is an error.
+
+Not here: when turns happen (vm_pool.py), what people do (phone.py).
 """
 
+import heapq
 import json
 import struct
 from collections.abc import Callable
@@ -14,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from kiezbox.protocol.reading import VALUE_NAMES
 from kiezbox_simulator.virtual import vm_link
+from kiezbox_simulator.virtual.ether import RECEIVED
 from kiezbox_simulator.virtual.station import Station
 from kiezbox_simulator.world import chance
 
@@ -24,10 +33,11 @@ BOOT_US = 2_000_000
 """From power to the first line of the firmware."""
 
 MEASURE_US = 50_000
-HEAP_KIB = 384
-"""Ample: a scenario asks how a district behaves. Objects of this 64-bit interpreter are twice the board's, and the
-stand-ins for its built-in asyncio, sockets and flash driver take 21 KiB. Whether the firmware fits into a board is
-the firmware's own tests' question."""
+HEAP_KIB = 640
+"""Ample: a scenario asks how a district behaves. Objects of this 64-bit interpreter are twice the board's, bytecode
+lies on this heap and not in flash, and the stand-ins for its built-in asyncio, sockets and flash driver take 21 KiB;
+what is left makes the collector work more rarely. Whether the firmware fits into a board is the firmware's own tests'
+question."""
 
 RESTART_PAUSE_US = (1_000_000, 10_000_000, 60_000_000)
 """Before a box that crashed boots again: a boot loader's own pauses."""
@@ -84,6 +94,8 @@ class VmBox:
         self._last_connection = 0
         self._clock_offset_s: int | None = None
         self._sensors_silent = False
+        self._expected_us: list[int] = []
+        self._ahead_us = -1
         station.owner = self
         (folder / "box.json").write_text(json.dumps(settings | {"flash_blocks": FLASH_BLOCKS}))
 
@@ -103,7 +115,7 @@ class VmBox:
             self.spawn()
         self.boots += 1
         self.station.alive = True
-        self._schedule.at(self._schedule.now_us + BOOT_US, self._switched_on, self.boots)
+        self._later(BOOT_US, self._switched_on)
 
     def _switched_on(self, boots: int) -> None:
         if boots != self.boots or self._vm is None:
@@ -129,7 +141,7 @@ class VmBox:
         """Dark in the middle of one of the next writes to flash; at the latest with the ordinary cut a minute later."""
         part = chance.choice(self.pool.simulation.seed, 257, "torn", self.station.name, self._schedule.now_us)
         self.put(vm_link.CUT, struct.pack("<IH", operations, part))
-        self._schedule.at(self._schedule.now_us + 60_000_000, self._cut_late, self.boots)
+        self._later(60_000_000, self._cut_late)
 
     def _cut_late(self, boots: int) -> None:
         if boots == self.boots and self.station.alive:
@@ -146,7 +158,7 @@ class VmBox:
 
     def _stop(self) -> None:
         self._running = False
-        self._planned_us = -1
+        self._planned_us = self._ahead_us = -1
         self._inputs.clear()
         for connection in list(self._connections.values()):
             connection.open = False
@@ -168,7 +180,7 @@ class VmBox:
             self.crashes.append(reason)
         self.pool.simulation.note(f"{self.station.name} restarts: {reason.splitlines()[-1][:200]}")
         pause_us = RESTART_PAUSE_US[min(len(self.crashes) // 3, 2)]
-        self._schedule.at(self._schedule.now_us + pause_us, self._again, self.boots)
+        self._later(pause_us, self._again)
 
     def _again(self, boots: int) -> None:
         if boots == self.boots and not self.station.alive:
@@ -178,6 +190,8 @@ class VmBox:
 
     def put(self, kind: int, payload: bytes = b"") -> None:
         """Something happens to the box now."""
+        if self._ahead_us > self._schedule.now_us:
+            raise RuntimeError(f"{self.station.name} was alone until {self._ahead_us} us, yet something came")
         if self._vm is not None:
             self._inputs.append(vm_link.record(kind, payload))
             if self._running:
@@ -217,7 +231,34 @@ class VmBox:
         self.put(vm_link.OPEN, struct.pack("<HH", connection.number, 80) + client.encode())
         return connection
 
+    def expect(self, time_us: int) -> None:
+        """Somebody will touch this box at that moment, and not before."""
+        heapq.heappush(self._expected_us, time_us)
+
+    def _later(self, after_us: int, what: Callable[[int], None]) -> None:
+        """An event of this boot of the box's own."""
+        time_us = self._schedule.now_us + after_us
+        self.expect(time_us)
+        self._schedule.at(time_us, what, self.boots)
+
     # Turns
+
+    def _alone_until_us(self, now_us: int) -> int:
+        """Nothing reaches this box before this moment."""
+        station, expected = self.station, self._expected_us
+        if station.pending is not None:
+            return now_us
+        until_us = self.pool.undisturbed_until_us(now_us)
+        if station.transmitting is not None:
+            until_us = min(until_us, station.transmitting.end_us)
+        while expected and expected[0] < now_us:
+            heapq.heappop(expected)
+        if expected:
+            until_us = min(until_us, expected[0])
+        for reception in station.incoming:
+            if reception.fate == RECEIVED and reception.transmission.end_us < until_us:
+                until_us = reception.transmission.end_us
+        return until_us
 
     def begin_turn(self) -> None:
         """Hand over the moment and what happened."""
@@ -226,8 +267,11 @@ class VmBox:
         records = b"".join(self._inputs)
         self._inputs.clear()
         self._planned_us = -1
+        now_us = self._schedule.now_us
+        alone_until_ms = (self._alone_until_us(now_us) - 1) // 1000
         try:
-            self._vm.wake(self._schedule.now_us // 1000, records)
+            busy_until_us = self.pool.simulation.ether.busy_until_us(self.station)
+            self._vm.wake(now_us // 1000, records, alone_until_ms, busy_until_us)
         except vm_link.VmError as error:
             self._ended(str(error))
 
@@ -240,9 +284,27 @@ class VmBox:
         except vm_link.VmError as error:
             self._ended(str(error))
             return
-        reason = self._vm.reset_reason
+        ahead_us = self._vm.now_ms * 1000
+        if records and ahead_us > self._schedule.now_us:
+            self._ahead_us = ahead_us
+            self._schedule.at(ahead_us, self._came_to, (self.boots, ahead_us, wake_ms, records))
+        else:
+            self._act(wake_ms, records)
+
+    def _came_to(self, turn: tuple[int, int, int | None, list[tuple[int, bytes]]]) -> None:
+        """The others are now where this box already was."""
+        boots, ahead_us, wake_ms, records = turn
+        if boots == self.boots and ahead_us == self._ahead_us and self._running:
+            self._ahead_us = -1
+            self._act(wake_ms, records)
+
+    def _act(self, wake_ms: int | None, records: list[tuple[int, bytes]]) -> None:
+        reason = None
         for kind, payload in records:
-            self._perform(kind, payload)
+            if kind == vm_link.RESET:
+                reason = payload.decode()
+            else:
+                self._perform(kind, payload)
         if reason is not None:
             self._ended(reason)
         elif wake_ms is not None:
@@ -276,7 +338,7 @@ class VmBox:
 
     def _note(self, name: str, value: str) -> None:
         if name == "measure":
-            self._schedule.at(self._schedule.now_us + MEASURE_US, self._measured, self.boots)
+            self._later(MEASURE_US, self._measured)
         elif name == "clock":
             time_s, _ = map(int, value.split())
             self._clock_offset_s = time_s - self.pool.simulation.unix_s

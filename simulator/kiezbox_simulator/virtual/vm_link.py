@@ -31,7 +31,8 @@ TURN_TIMEOUT_S = 120
 
 _TURN_LENGTH = 65_536
 _ADDR_NO_RANDOMIZE = 0x0040000
-_HEAD = struct.Struct("<IQ")
+_HEAD = struct.Struct("<IQQQ")
+_IDLE = struct.Struct("<IBHQQ")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -79,16 +80,19 @@ class VmProcess:
             )
         self._socket = ours
         self.reset_reason: str | None = None
+        self.now_ms = 0
 
-    def wake(self, now_ms: int, records: bytes) -> None:
-        """Begin its turn at this moment with these records, one behind the other."""
+    def wake(self, now_ms: int, records: bytes, alone_until_ms: int = 0, busy_until_us: int = 0) -> None:
+        """Begin its turn at this moment with these records, one behind the other. Until `alone_until_ms` nothing else
+        will reach it, whatever happens; until `busy_until_us` its channel is taken for certain."""
         try:
-            self._socket.sendall(_HEAD.pack(8 + len(records), now_ms) + records)
+            self._socket.sendall(_HEAD.pack(24 + len(records), now_ms, alone_until_ms, busy_until_us) + records)
         except OSError as error:
             raise self._failure("has ended") from error
 
     def collect(self) -> tuple[int | None, list[tuple[int, bytes]]]:
         """Wait for the end of its turn: until when it sleeps (ms, None for ever) and its records (kind, payload).
+        `now_ms` is how far it has come: later than it was woken, if it went on by itself.
 
         After a reset the time is None and `reset_reason` set. Raises VmError if it hangs or ends without a word.
         """
@@ -103,9 +107,9 @@ class VmProcess:
             raise self._failure(f"did not end its turn in {TURN_TIMEOUT_S} s") from error
         except OSError as error:
             raise self._failure("has ended") from error
-        if len(data) == 15 and data[4] == SLEEP:
+        if len(data) == _IDLE.size and data[4] == SLEEP:
             # Most turns of most boxes: nothing to say.
-            value = int.from_bytes(data[7:15], "little")
+            _, _, _, value, self.now_ms = _IDLE.unpack(data)
             return (None if value == FOREVER else value), []
         body = data[4:]
         records = []
@@ -115,11 +119,11 @@ class VmProcess:
             at += 3 + length
             payload = body[at - length : at]
             if kind == SLEEP:
-                (value,) = struct.unpack("<Q", payload)
+                value, self.now_ms = struct.unpack("<QQ", payload)
                 wake_ms = None if value == FOREVER else value
-            elif kind == RESET:
-                self.reset_reason = payload.decode()
             else:
+                if kind == RESET:
+                    self.reset_reason = payload.decode()
                 records.append((kind, payload))
         return wake_ms, records
 

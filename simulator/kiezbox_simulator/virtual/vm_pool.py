@@ -3,9 +3,10 @@
 
 At one instant every box that has something to hear or is due gets its turn. All are woken first and then collected
 in order of their stations, so a box on a slow core changes nothing: boxes cannot reach each other within an instant,
-only through the ether and later.
+only through the ether and later. On that also rests how far a box may go on by itself (vm_box.py).
 """
 
+import heapq
 import random
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kiezbox_simulator.firmware_build import build
 from kiezbox_simulator.scenario.town import Inhabitant
-from kiezbox_simulator.virtual.station import Station
+from kiezbox_simulator.virtual.station import Modulation, Station
 from kiezbox_simulator.virtual.vm_box import VmBox
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class VmPool:
     """`cores` 1 gives turns strictly one after the other. `start_order_seed` shuffles which process is started
     first."""
 
-    def __init__(self, simulation: "Simulation", work_dir: Path, cores: int, start_order_seed: int) -> None:
+    def __init__(
+        self, simulation: "Simulation", work_dir: Path, modulation: Modulation, cores: int, start_order_seed: int
+    ) -> None:
         self.simulation = simulation
         self.boxes: list[VmBox] = []
         self._folder = work_dir
@@ -49,6 +52,9 @@ class VmPool:
         self._due: set[int] = set()
         self._build = build(work_dir / "firmware")
         self._vm_dir = compile_vm(work_dir / "vm")
+        self._shortest_us = simulation.ether.time_on_air_us(modulation, 0)
+        self._cad_us = modulation.cad_us
+        self._expected_us: list[int] = []
         simulation.schedule.add_settler(self._settle)
 
     def add(self, inhabitant: Inhabitant, station: Station) -> VmBox:
@@ -67,6 +73,7 @@ class VmPool:
         name = inhabitant.site.key
         return {
             "seed": f"{simulation.seed} {inhabitant.node_num:08x}",
+            "cad_us": self._cad_us,
             "configuration": {
                 "node_num": inhabitant.node_num,
                 "name": name,
@@ -95,6 +102,18 @@ class VmPool:
     def due(self, box: VmBox) -> None:
         """Give this box a turn before time goes on."""
         self._due.add(box.station.index)
+
+    def expect(self, time_us: int) -> None:
+        """Something that may concern any box will happen at that moment."""
+        heapq.heappush(self._expected_us, time_us)
+
+    def undisturbed_until_us(self, now_us: int) -> int:
+        """Before this moment no box is reached by anything that has not begun yet: a frame takes its time on air."""
+        expected = self._expected_us
+        while expected and expected[0] < now_us:
+            heapq.heappop(expected)
+        until_us = now_us + self._shortest_us
+        return min(until_us, expected[0]) if expected else until_us
 
     def close(self) -> None:
         """End all processes."""

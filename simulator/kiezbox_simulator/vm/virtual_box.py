@@ -28,7 +28,7 @@ class Ports:
         from kiezbox.protocol.reading import VALUE_NAMES
 
         self.root = "/flash"
-        self.radio = virtual_ports.Radio()
+        self.radio = virtual_ports.Radio(settings.get("cad_us", 0))
         self.clock = virtual_ports.Clock()
         self.sensors = [virtual_ports.Sensors(VALUE_NAMES)]
         self.watchdog = virtual_ports.Watchdog()

@@ -2,11 +2,12 @@
 """The box's end of the lock-step: one stream to the simulator, on file descriptor 0, and the virtual clock it keeps.
 
 A turn of the box ends with `suspend`: everything it wants done goes out with the time it wants to wake, then it
-reads what happened. Nothing else makes time pass. Little endian.
+reads what happened. Nothing else makes time pass, with one exception: the simulator says until when nothing can reach
+this box, and until then a box that has nothing to say goes on by itself. Little endian.
 
     box -> simulator   length u32, then records (type u8, length u16, payload) ..., the last one SLEEP (wake_ms u64,
-                       FOREVER for none)
-    simulator -> box   length u32, now_ms u64, then records of the same form
+                       FOREVER for none; now_ms u64, how far this box has come)
+    simulator -> box   length u32, now_ms u64, alone_until_ms u64, busy_until_us u64, then records of the same form
 
 Record types are below; `kiezbox_simulator/virtual/vm_link.py` is the other end. Not here: what the records mean to a
 port.
@@ -14,7 +15,7 @@ port.
 
 import struct
 
-SLEEP = 0  # wake_ms u64
+SLEEP = 0  # wake_ms u64, now_ms u64
 TRANSMIT = 1  # frame
 LOG = 2  # text
 SEND = 3  # connection u16, bytes
@@ -39,7 +40,8 @@ NO_VALUE = -0x8000_0000
 
 
 class Link:
-    """`handlers` maps a record type to a function of its payload; a record nobody handles is an error."""
+    """`handlers` maps a record type to a function of its payload; a record nobody handles is an error. Until
+    `busy_until_us` the channel is taken for certain, as this box hears it."""
 
     def __init__(self, stream):
         self.stream = stream
@@ -47,10 +49,12 @@ class Link:
         self.boot_ms = 0
         self.handlers = {}
         self.watchdog = None
+        self.busy_until_us = 0
+        self._alone_until_ms = 0
         self._out = bytearray(4)
-        self._head = bytearray(12)
-        # The turn with nothing to say, ready made but for its time: most turns are that.
-        self._idle = bytearray(struct.pack("<IBHQ", 11, SLEEP, 8, 0))
+        self._head = bytearray(28)
+        # The turn with nothing to say, ready made but for its times: most turns are that.
+        self._idle = bytearray(struct.pack("<IBHQQ", 19, SLEEP, 16, 0, 0))
 
     def put(self, kind, payload=b""):
         """Something for the simulator, sent with the next suspension. At most 65,535 bytes (ValueError)."""
@@ -60,23 +64,27 @@ class Link:
         self._out += payload
 
     def suspend(self, wake_ms):
-        """End the turn; return when the simulator says what time it is and what came in."""
+        """End the turn; return when time has passed, as far as it was asked for or until something came in."""
         if wake_ms is None:
             wake_ms = FOREVER
         if len(self._out) == 4:
-            struct.pack_into("<Q", self._idle, 7, wake_ms)
+            if wake_ms <= self._alone_until_ms:
+                self.now_ms = wake_ms
+                if self.watchdog is not None:
+                    self.watchdog.check()
+                return
+            struct.pack_into("<QQ", self._idle, 7, wake_ms, self.now_ms)
             self.stream.write(self._idle)
         else:
-            self.put(SLEEP, struct.pack("<Q", wake_ms))
+            self.put(SLEEP, struct.pack("<QQ", wake_ms, self.now_ms))
             struct.pack_into("<I", self._out, 0, len(self._out) - 4)
             self.stream.write(self._out)
             self._out = bytearray(4)
         head = self._head
-        if self.stream.readinto(head) != 12:
+        if self.stream.readinto(head) != 28:
             raise SystemExit  # The simulator has ended.
-        length, now_ms = struct.unpack("<IQ", head)
-        self.now_ms = now_ms
-        length -= 8
+        length, self.now_ms, self._alone_until_ms, self.busy_until_us = struct.unpack("<IQQQ", head)
+        length -= 24
         if length:
             self._dispatch(self.stream.read(length))
         if self.watchdog is not None:
@@ -85,7 +93,7 @@ class Link:
     def reset(self, reason):
         """Tell the simulator that this box restarts now, and end the process."""
         self.put(RESET, reason.encode())
-        self.put(SLEEP, struct.pack("<Q", FOREVER))
+        self.put(SLEEP, struct.pack("<QQ", FOREVER, self.now_ms))
         struct.pack_into("<I", self._out, 0, len(self._out) - 4)
         self.stream.write(self._out)
         raise SystemExit

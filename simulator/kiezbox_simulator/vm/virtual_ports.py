@@ -16,10 +16,11 @@ WATCHDOG_MS = 420_000
 
 
 class Radio:
-    """The ether is in the simulator."""
+    """The ether is in the simulator. `cad_us`: how long one channel activity detection takes."""
 
-    def __init__(self):
+    def __init__(self, cad_us):
         self.lost = 0
+        self._cad_us = cad_us
         self._frames = []
         self._arrived = asyncio.Event()
         self._answered = asyncio.Event()
@@ -30,6 +31,10 @@ class Radio:
 
     async def transmit(self, frame):
         """True when it has been on the air, False if the channel was busy."""
+        if link.now_ms * 1000 + self._cad_us < link.busy_until_us:
+            # The ether could only say no: what is on the air now outlasts the detection.
+            await asyncio.sleep_ms(self._cad_us // 1000)
+            return False
         self._answered.clear()
         link.put(virtual_link.TRANSMIT, bytes(frame))
         await self._answered.wait()
