@@ -17,6 +17,17 @@ def test_told_once_per_hearing() -> None:
     assert len(results.take_due(2000)) == 1
 
 
+def test_what_was_told_a_short_while_ago_is_not_told_again() -> None:
+    results = CommandResults()
+    results.note(5, 100, 18, 1)
+    results.repeat(5, 90_000, 0)  # Still to be told: the first moment stays.
+    assert len(results.take_due(200)) == 1
+    results.repeat(5, 90_000, 199)
+    assert results.next_due_ms() is None
+    results.repeat(5, 90_000, 200)
+    assert results.next_due_ms() == 90_000
+
+
 def test_the_owner_concludes() -> None:
     results = CommandResults()
     results.note(5, 100, 20, 0)

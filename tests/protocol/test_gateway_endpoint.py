@@ -92,6 +92,37 @@ def test_a_revoked_box_gets_nothing_and_holds_up_nobody() -> None:
     assert isinstance(endpoint.receive(NODE, reading(1), 0), Received)
 
 
+def test_once_most_boxes_have_answered_a_mode_the_others_are_asked_one_by_one() -> None:
+    endpoint = gateway(sign=lambda message: bytes(64))
+    for number in range(1, 20):
+        endpoint.add_box(NODE + number, bytes(32))
+    job = endpoint.broadcast("mode", {"mode": 2, "epoch": 1, "scope": 0}, 0)
+    schemes: list[list[int]] = []
+    asked: set[int] = set()
+    now_ms: int | None = 0
+    while now_ms is not None and len(schemes) < 7:
+        payloads = [action.payload for action in sent(endpoint, now_ms)]
+        schemes.append([payload[0] & 15 for payload in payloads])
+        for payload in payloads:
+            box = envelope.Envelope(payload).box
+            if payload[0] & 15 == envelope.DOWNLINK:
+                asked.add(box - NODE)
+        if len(schemes) == downlink.TO_ALL + 1:
+            for node_num in range(NODE, NODE + 14):
+                endpoint._downlink.note_result(
+                    node_num, {"refers_to": endpoint.jobs[job].counters[0], "result": 1}, now_ms
+                )
+        now_ms = endpoint.next_wakeup_ms(now_ms)
+    # As long as fewer than half have answered, everybody is asked, and under the same counter.
+    assert schemes[: downlink.TO_ALL + 1] == [[envelope.BROADCAST]] * (downlink.TO_ALL + 1)
+    assert schemes[downlink.TO_ALL + 1 :] == [[envelope.DOWNLINK] * downlink.ASKED_AT_ONCE] * 3
+    assert asked == set(range(14, 20))
+    for counter in endpoint.jobs[job].counters[1:]:
+        for node_num in range(NODE + 14, NODE + 20):
+            endpoint._downlink.note_result(node_num, {"refers_to": counter, "result": 1}, 0)
+    assert endpoint.jobs[job].state() == downlink.CONFIRMED
+
+
 def test_mode_for_one_box_waits_for_that_box_only() -> None:
     endpoint = gateway(sign=lambda message: bytes(64))
     endpoint.add_box(NODE + 1, bytes(32))

@@ -70,12 +70,30 @@ def test_after_a_frame_a_window_is_left_to_others():
 
 def test_a_more_important_frame_that_is_due_goes_first():
     bench = Bench()
-    bench.one.add(waiting(1, priority.READING))
+    bench.one.add(waiting(1, priority.READING, relayed=True))
     bench.one.add(waiting(2, priority.OWN_EMERGENCY, due_ms=10))
     assert sent(bench.one.poll(0)) == [1]
     bench.one.transmitted(0)
     bench.one.add(waiting(3, priority.READING))
     assert sent(bench.one.poll(500)) == [2]
+
+
+def test_a_moment_that_comes_for_a_reading_is_used_by_a_call_that_waits():
+    bench = Bench()
+    bench.one.add(waiting(1, due_ms=50))
+    bench.one.add(waiting(2, priority.OWN_EMERGENCY, due_ms=3_000))
+    bench.one.add(waiting(3, priority.RECEIPT, due_ms=2_000, relayed=True))
+    assert sent(bench.one.poll(50)) == [2]
+    bench.one.transmitted(200)
+    # The reading has the call's moment instead, and relays keep their own.
+    assert [(item.packet_id, item.due_ms) for item in bench.one.queue.items] == [(3, 2_000), (1, 3_000)]
+
+
+def test_a_relays_moment_is_its_own():
+    bench = Bench()
+    bench.one.add(waiting(1, relayed=True, due_ms=50))
+    bench.one.add(waiting(2, priority.OWN_EMERGENCY, due_ms=3_000))
+    assert sent(bench.one.poll(50)) == [1]
 
 
 def test_a_busy_channel_draws_another_moment():

@@ -40,8 +40,11 @@ _EXPIRED = const(3)
 _INCOMPLETE = const(4)
 _SUPERSEDED = const(5)
 
-_RESULT_SPREAD_MS = const(30_000)
-"""Boxes answer a broadcast command within this time, each at its own moment."""
+RESULT_SPREAD_MS = 30_000
+"""Boxes answer a broadcast command within this time, each at its own moment, unless their owner knows better."""
+
+_RESULT_AGAIN_MS = const(300_000)
+"""A broadcast that is heard again is answered again after this time."""
 
 _INCOMPLETE_PAUSE_MS = const(8_000)
 """Wait this long for the other fragments of a command before asking for them."""
@@ -93,6 +96,8 @@ class BoxEndpoint:
         self._inbox = BroadcastInbox(district_public_keys, saved)
         self._persist: list[events.Persist] = []
         self._results = CommandResults()
+        self.result_spread_ms = RESULT_SPREAD_MS
+        """Within this time answers to a broadcast are spread; the more boxes share the air, the longer."""
         self._mode_epoch: int = saved.get("mode_epoch") or 0
         self._wall_s = 0
         self._wall_quality = 0
@@ -216,12 +221,13 @@ class BoxEndpoint:
         body = inbox.receive(received, now_ms)
         if inbox.repeated:
             self._count("broadcast_repeated")
-            self._answer_again(received.counter, now_ms)
+            due_ms = now_ms + self._random.below(self.result_spread_ms)
+            self._results.repeat(received.counter, due_ms, now_ms - _RESULT_AGAIN_MS)
         if body is None:
             return []
         message = messages.decode(received.kind, body)
         self._persist.append(inbox.accept(received))
-        return self._act(received.kind, message, received.counter, now_ms, _RESULT_SPREAD_MS)
+        return self._act(received.kind, message, received.counter, now_ms, self.result_spread_ms)
 
     def _act(self, kind: int, message: "Message", counter: int, now_ms: int, spread_ms: int) -> "list[Any]":
         due_ms = now_ms + self._random.below(spread_ms)
@@ -314,7 +320,7 @@ class BoxEndpoint:
                 self.custody.settle(message.counter)
 
     def _answer_again(self, counter: int, now_ms: int) -> None:
-        self._results.repeat(counter, now_ms + self._random.below(_RESULT_SPREAD_MS))
+        self._results.repeat(counter, now_ms + self._random.below(RESULT_SPREAD_MS))
 
     def _send_results(self, now_ms: int) -> None:
         for result in self._results.take_due(now_ms):

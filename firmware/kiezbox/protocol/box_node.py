@@ -11,7 +11,7 @@ Not here: radio, flash, clock (the owner's), what a mode or a reading is. Called
 """
 
 from kiezbox.protocol import envelope, events, priority
-from kiezbox.protocol.box_endpoint import BoxEndpoint
+from kiezbox.protocol.box_endpoint import RESULT_SPREAD_MS, BoxEndpoint
 from kiezbox.protocol.constant import const
 from kiezbox.protocol.duty import PERSIST_NAME as DUTY_NAME
 from kiezbox.protocol.duty import DutyLedger
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from kiezbox.protocol.airtime import Preset
     from kiezbox.protocol.channel import Channel
     from kiezbox.protocol.messages import Message
+
+# With so many boxes within reach answers to a broadcast are spread over half a minute, and half a minute more for each
+# further one.
+_FEW_NEIGHBOURS = const(4)
 
 # Own packets in the mesh's queue, before more are taken from the endpoint.
 _WAITING_MAX = const(4)
@@ -118,6 +122,8 @@ class BoxNode:
         found: list[Any] = []
         for event in self.mesh.receive(frame, rssi_dbm, snr_db, now_ms):
             if isinstance(event, PacketReceived) and event.data.portnum == envelope.PORTNUM:
+                near = len(self.mesh.neighbours.nodes) - _FEW_NEIGHBOURS
+                self.endpoint.result_spread_ms = RESULT_SPREAD_MS * max(near, 1)
                 found += self.endpoint.receive(event.data.payload, now_ms)
             else:
                 if (

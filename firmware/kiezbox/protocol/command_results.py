@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a box did with the latest commands, to be told to the gateway, and told again when it asks again.
 
-A result is sent once per hearing of its command: the gateway repeats the command until it has heard one. The oldest is
-forgotten when there is no room. Not here: what a command does. Called by box_endpoint.py.
+A result is sent once per hearing of its command: the gateway repeats the command until it has heard one. A broadcast is
+heard by boxes whose result has arrived, too, so they tell it again only after a while: a hundred answers to each
+repetition would fill the air that calls need. The oldest is forgotten when there is no room. Not here: what a command
+does. Called by box_endpoint.py.
 """
 
 from kiezbox.protocol.constant import const
@@ -15,10 +17,11 @@ _KEPT = const(8)
 _COUNTER = const(0)
 _DUE = const(1)
 _MESSAGE = const(2)
+_TOLD = const(3)
 
 
 class CommandResults:
-    """One entry per command counter: [counter, due_ms or None once sent, message]."""
+    """One entry per command counter: [counter, due_ms or None once sent, message, sent_ms or None]."""
 
     def __init__(self) -> None:
         self._entries: list[list[Any]] = []
@@ -34,7 +37,7 @@ class CommandResults:
         if entry is None:
             if len(self._entries) >= _KEPT:
                 del self._entries[0]
-            self._entries.append([counter, due_ms, message])
+            self._entries.append([counter, due_ms, message, None])
         else:
             entry[_DUE] = due_ms
             entry[_MESSAGE] = message
@@ -47,10 +50,12 @@ class CommandResults:
         self.note(counter, now_ms, entry[_MESSAGE]["kind"], result, detail)
         return True
 
-    def repeat(self, counter: int, due_ms: int) -> None:
-        """The command was heard again."""
+    def repeat(self, counter: int, due_ms: int, told_before_ms: "int | None" = None) -> None:
+        """The command was heard again. told_before_ms: a result that was sent later than that is not sent again."""
         entry = self._find(counter)
-        if entry is not None and entry[_DUE] is None:
+        if entry is None or entry[_DUE] is not None:
+            return
+        if told_before_ms is None or entry[_TOLD] is None or entry[_TOLD] <= told_before_ms:
             entry[_DUE] = due_ms
 
     def next_due_ms(self) -> "int | None":
@@ -67,6 +72,7 @@ class CommandResults:
         for entry in self._entries:
             if entry[_DUE] is not None and entry[_DUE] <= now_ms:
                 entry[_DUE] = None
+                entry[_TOLD] = now_ms
                 found.append(entry[_MESSAGE])
         return found
 

@@ -6,8 +6,10 @@
 2. A repetition carries the same counter, so that a box answers again and does not act again. After RENEW_AFTER
    attempts a job to one box takes a new counter, because a box that was restarted in between refuses counters it
    cannot judge.
-3. A box that holds some fragments of a command says so, and the next attempt carries only the others.
-4. Finished jobs are kept for a while to be asked about, then forgotten, oldest first.
+3. A broadcast that boxes answer is sent to all a few times. Once most have answered, the others are asked one by one,
+   because all that hear a repetition may answer it.
+4. A box that holds some fragments of a command says so, and the next attempt carries only the others.
+5. Finished jobs are kept for a while to be asked about, then forgotten, oldest first.
 
 Not here: receipts (gateway_endpoint.py), when a person wants a command. Called by gateway_endpoint.py.
 """
@@ -38,6 +40,10 @@ ATTEMPTS_MAX = 12
 RENEW_AFTER = 4
 JOBS_MAX = 512
 BROADCAST_ATTEMPTS = 6
+TO_ALL = 3
+"""So often a broadcast goes to all before those that have not answered are asked one by one."""
+
+ASKED_AT_ONCE = 4
 
 _CAST_PART_MAX = envelope.PAYLOAD_LENGTH_MAX - envelope.BROADCAST_HEADER_LENGTH
 _CAST_FIRST_MAX = _CAST_PART_MAX - envelope.SIGNATURE_LENGTH
@@ -79,6 +85,17 @@ class Job:
         if self.attempt >= self.attempts_max:
             return False
         return not self.boxes or any(state in (QUEUED, ON_AIR) for state in self.boxes.values())
+
+    def answered_by_all(self) -> bool:
+        """Whether every box answers it: a new counter would make them all answer once more."""
+        return self.node_num is None and bool(self.boxes)
+
+    def silent(self) -> "list[int]":
+        """Of a broadcast that most boxes have answered: those that have not."""
+        if self.node_num is not None or self.attempt < TO_ALL:
+            return []
+        silent = [node_num for node_num, state in self.boxes.items() if state == ON_AIR]
+        return silent if 2 * len(silent) <= len(self.boxes) else []
 
     def sent(self, now_ms: int, jitter_ms: int) -> None:
         """One attempt was handed to the radio."""
@@ -166,7 +183,11 @@ class Downlink:
                 due.append((job.due_ms, job.number))
         for _, number in sorted(due)[:jobs_max]:
             job = self.jobs[number]
-            if not job.payloads or job.attempt % RENEW_AFTER == 0:
+            silent = job.silent()
+            if silent:
+                if not self._ask_each(job, boxes, silent):
+                    continue
+            elif not job.payloads or (job.attempt % RENEW_AFTER == 0 and not job.answered_by_all()):
                 if not self.counter.available():
                     continue
                 self._encode_job(job, boxes)
@@ -175,6 +196,30 @@ class Downlink:
                     actions.append(events.Send(payload, priority.COMMAND, job.number))
             job.sent(now_ms, self._random.below(FIRST_PAUSE_MS // 2))
         return actions
+
+    def _ask_each(self, job: Job, boxes: "dict[int, GatewayBox]", silent: "list[int]") -> bool:
+        """The next payloads of a broadcast: the same message, sealed, for a few of the boxes that are silent, in turn.
+        """
+        body = messages.encode(job.kind, job.message)
+        payloads: list[bytes] = []
+        for step in range(min(ASKED_AT_ONCE, len(silent))):
+            if not self.counter.available():
+                break
+            node_num = silent[(job.attempt * ASKED_AT_ONCE + step) % len(silent)]
+            job.counters.append(self.counter.take())
+            payloads += self._sealed(boxes[node_num], job.kind, job.counters[-1], body)
+        if payloads:
+            job.payloads = payloads
+            job.wanted = (1 << len(payloads)) - 1
+        return bool(payloads)
+
+    def _sealed(self, box: "GatewayBox", kind: int, counter: int, body: bytes) -> "list[bytes]":
+        keys = box.keys[0]
+        parts = split(envelope.seal(keys, box.node_num, kind, counter, body), envelope.DOWNLINK_PART_MAX)
+        return [
+            gateway_wire.encode_downlink(keys, box.node_num, kind, counter, index, len(parts), part)
+            for index, part in enumerate(parts)
+        ]
 
     def _new_job(self, kind: int, message: "Message", node_num: "int | None", now_ms: int) -> Job:
         self._last_job += 1
@@ -193,13 +238,7 @@ class Downlink:
         if job.node_num is None:
             job.payloads = self._encode_broadcast(job.kind, counter, body)
         else:
-            keys = boxes[job.node_num].keys[0]
-            sealed = envelope.seal(keys, job.node_num, job.kind, counter, body)
-            parts = split(sealed, envelope.DOWNLINK_PART_MAX)
-            job.payloads = [
-                gateway_wire.encode_downlink(keys, job.node_num, job.kind, counter, index, len(parts), part)
-                for index, part in enumerate(parts)
-            ]
+            job.payloads = self._sealed(boxes[job.node_num], job.kind, counter, body)
         job.wanted = (1 << len(job.payloads)) - 1
 
     def _encode_broadcast(self, kind: int, counter: int, body: bytes) -> "list[bytes]":

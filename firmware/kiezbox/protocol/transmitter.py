@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Half of a node: from the queue to the radio, one frame at a time, as far as the airtime ledger allows.
 
-1. Frames go by rank (transmit_queue.py), each not before its moment. One frame is with the radio at a time; the radio
-   answers with transmitted or channel_busy, and after a busy channel another moment is drawn.
+1. Frames go by rank (transmit_queue.py), each not before its moment; an own frame uses the moment of a less important
+   own one. One frame is with the radio at a time; the radio answers with transmitted or channel_busy, and after a busy
+   channel another moment is drawn.
 2. After a frame of ours the others wait a contention window, so that nobody takes the channel for itself.
 3. Nothing goes out that the ledger refuses: a relay is dropped then, because its moment passes; an own frame waits.
 4. A radio that does not answer in time is taken to have sent: its frame is counted against the hour, and the next one
@@ -89,6 +90,7 @@ class Transmitter:
         for item in list(self.queue.items):
             if item.due_ms > now_ms:
                 continue
+            item = self._foremost(item)  # noqa: PLW2901
             allowed, reason = self._ledger.may_send(item.rank, milliseconds(item.airtime_us), now_ms)
             if allowed:
                 self.queue.remove(item)
@@ -103,6 +105,17 @@ class Transmitter:
                 self._count(reason)
                 item.due_ms = self._ledger.next_chance_ms(now_ms)
         return None
+
+    def _foremost(self, item: Waiting) -> Waiting:
+        """Whoever uses this moment: the most important own frame takes it from another own one (rule 1)."""
+        if not item.relayed:
+            for other in self.queue.items:
+                if other is item:
+                    break
+                if not other.relayed and other.rank < item.rank:
+                    other.due_ms, item.due_ms = item.due_ms, other.due_ms
+                    return other
+        return item
 
     def unanswered(self, now_ms: int) -> bool:
         """Whether the radio had time enough to answer and did not (rule 4)."""
