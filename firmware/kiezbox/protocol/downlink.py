@@ -198,8 +198,7 @@ class Downlink:
         return actions
 
     def _ask_each(self, job: Job, boxes: "dict[int, GatewayBox]", silent: "list[int]") -> bool:
-        """The next payloads of a broadcast: the same message, sealed, for a few of the boxes that are silent, in turn.
-        """
+        """The next payloads of a broadcast: the same message, sealed, for a few silent boxes in turn."""
         body = messages.encode(job.kind, job.message)
         payloads: list[bytes] = []
         for step in range(min(ASKED_AT_ONCE, len(silent))):
