@@ -86,11 +86,13 @@ class Referee:
         self._last_end_us: dict[int, int] = {}
         self._last_start_us: dict[int, int] = {}
         self._waiting: dict[int, list[Call]] = {}
+        self._sent_counters: dict[int, set[int]] = {}
+        self._unclaimed_us: dict[int, list[int]] = {}
         self._recent: deque[Call] = deque()
 
     def accepted(self, call: Call, again: bool = False) -> None:
         """A box has promised to deliver this call. `again`: it may have sent it before, so rule 5 cannot be judged."""
-        if not again:
+        if not again and not self._claim(call):
             self._waiting.setdefault(call.node_num, []).append(call)
         self._recent.append(call)
         if len(self._recent) > 400:
@@ -155,15 +157,31 @@ class Referee:
                     now_us, call.box, f"lost: call {call.key} accepted at {_clock(call.accepted_us)}, not delivered"
                 )
 
+    def _claim(self, call: Call) -> bool:
+        """A box stores a call, sends it, and only then does the page reach its person: the frame may be out already."""
+        unclaimed_us = self._unclaimed_us.get(call.node_num, [])
+        for start_us in unclaimed_us:
+            if start_us >= call.asked_us:
+                unclaimed_us.remove(start_us)
+                call.first_sent_us = start_us
+                return True
+        return False
+
     def _order(self, sender: Station, now_us: int, understood: Understood) -> None:
-        waiting = self._waiting.get(sender.node_num)
-        if not waiting:
-            return
+        waiting = self._waiting.get(sender.node_num, [])
         if understood.kind in (envelope.EMERGENCY, envelope.EXERCISE):
-            # Which call it is, nobody outside can see; the oldest one that was waiting has its turn.
-            call = waiting.pop(0)
-            call.first_sent_us = now_us
-        elif understood.kind in (envelope.READING, envelope.HEALTH):
+            # A counter that was on the air before is a repetition. Which call a new one is, nobody outside can see; the
+            # oldest one that was waiting has its turn.
+            counter = _counter(understood.payload)
+            known = self._sent_counters.setdefault(sender.node_num, set())
+            if counter in known:
+                return
+            known.add(counter)
+            if waiting:
+                waiting.pop(0).first_sent_us = now_us
+            else:
+                self._unclaimed_us.setdefault(sender.node_num, []).append(now_us)
+        elif waiting and understood.kind in (envelope.READING, envelope.HEALTH):
             accepted_us = waiting[0].accepted_us
             if accepted_us is not None and now_us - accepted_us > HANDED_OVER_US:
                 self._violate(now_us, sender.name, f"order: a reading before call {waiting[0].key}")
@@ -200,6 +218,13 @@ class _Hour:
             self.total_us -= last - first
         first, _ = self.frames[0]
         return self.total_us - max(0, begin_us - first)
+
+
+def _counter(payload: bytes) -> int:
+    try:
+        return int(envelope.Envelope(payload).counter)
+    except envelope.EnvelopeError:
+        return -1
 
 
 def words_of(form: dict[str, str]) -> tuple[bytes, ...]:

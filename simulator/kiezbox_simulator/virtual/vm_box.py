@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from kiezbox.protocol.reading import VALUE_NAMES
 from kiezbox_simulator.virtual import vm_link
-from kiezbox_simulator.virtual.ether import RECEIVED
-from kiezbox_simulator.virtual.station import Station
+from kiezbox_simulator.virtual.station import RECEIVED, Station
 from kiezbox_simulator.world import chance
 
 if TYPE_CHECKING:

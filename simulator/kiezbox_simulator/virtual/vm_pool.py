@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from kiezbox_simulator.firmware_build import build
 from kiezbox_simulator.scenario.town import Inhabitant
-from kiezbox_simulator.virtual.station import Modulation, Station
+from kiezbox_simulator.virtual.modulation import Modulation
+from kiezbox_simulator.virtual.station import Station
 from kiezbox_simulator.virtual.vm_box import VmBox
 
 if TYPE_CHECKING:

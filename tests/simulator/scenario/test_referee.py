@@ -19,9 +19,9 @@ def call(**changes):
     return Call("box/1", "box", 7, True, "de", 1, words_of(form), 0, **changes)
 
 
-def frame(payload, from_node=7, kind=envelope.EMERGENCY, seal=True):
+def frame(payload, from_node=7, kind=envelope.EMERGENCY, seal=True, counter=1):
     header = encode_header(Header(BROADCAST, from_node, 99, 5, 5, channel_hash=CHANNEL.hash))
-    plain = encode_data(Data(envelope.PORTNUM, bytes((0x12, kind)) + payload))
+    plain = encode_data(Data(envelope.PORTNUM, bytes((0x12, kind)) + counter.to_bytes(4, "little") + payload))
     return header + (CHANNEL.crypt(from_node, 99, plain) if seal else plain)
 
 
@@ -104,6 +104,31 @@ def test_a_reading_before_a_call(referee):
     assert waiting.first_sent_us == 6_000_000
     referee.show(7_000_000, kind=envelope.READING)
     assert referee.violation_count == 1
+
+
+def test_a_repetition_of_an_older_call_is_not_the_new_call(referee):
+    referee.accepted(call(accepted_us=0))
+    referee.show(1_000_000, counter=5)
+    waiting = call(accepted_us=2_000_000)
+    referee.accepted(waiting)
+    referee.show(3_000_000, counter=5)
+    assert waiting.first_sent_us is None
+    referee.show(9_000_000, kind=envelope.READING, counter=6)
+    assert "order" in referee.violations[0]
+
+
+def test_a_call_may_be_on_the_air_before_the_page_is_with_its_person(referee):
+    referee.show(900_000, counter=8)
+    quick = call(accepted_us=1_000_000)
+    referee.accepted(quick)
+    assert quick.first_sent_us == 900_000
+    referee.show(9_000_000, kind=envelope.READING, counter=9)
+    assert referee.violations == []
+    later = call(accepted_us=20_000_000)
+    later.asked_us = 19_000_000
+    referee.accepted(later)
+    referee.show(29_000_000, kind=envelope.READING, counter=10)
+    assert "order" in referee.violations[0]
 
 
 @pytest.mark.parametrize("seal", [True, False])
