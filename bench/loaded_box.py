@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The heaviest hour of a box, played to the firmware on the MicroPython VM: fifteen phones, a full outbox, relaying.
 
-Not a measurement by itself: firmware.py measures with it, tests/firmware holds its figures to the budgets.
+Not a measurement by itself: firmware.py measures with it, and a test holds the figures to the budgets.
 """
 
 import json
@@ -34,7 +34,7 @@ TRIES = 10
 NEIGHBOURS = 24
 CHANNEL_NAME = "Kiezbox"
 CHANNEL_KEY = bytes(range(32))
-PROGRAM = Path(__file__).parent / "on_micropython" / "loaded_box.py"
+PROGRAMS = Path(__file__).parent / "on_micropython"
 FORM = {
     "category": "2",
     "text": "نحن محاصرون في القبو والدخان يملأ الدرج " * 3,
@@ -67,8 +67,10 @@ def image(folder: Path) -> Path:
     """The firmware and the load's program as a read-only image."""
     also = folder / "loaded"
     also.mkdir()
-    for source in (PROGRAM, VM_DIR / "file_flash.py", VM_DIR / "weather_sensor.py"):
-        shutil.copy(source, also)
+    for name in ("loaded_box.py", "loaded_ports.py", "call_and_page.py"):
+        shutil.copy(PROGRAMS / name, also)
+    for name in ("file_flash.py", "weather_sensor.py"):
+        shutil.copy(VM_DIR / name, also)
     (folder / "firmware").mkdir(exist_ok=True)
     return rom_image(build(folder / "firmware"), also)
 
@@ -106,21 +108,7 @@ class LoadedBox:
     def __init__(self, rom: Path, folder: Path, heap_kib: int, *, sampled: bool) -> None:
         self.port, dns_port = _free_port(), _free_port()
         folder.mkdir(parents=True, exist_ok=True)
-        frames_path = folder.parent / "frames.bin"
-        if not frames_path.exists():
-            frames(frames_path)
-        config = folder / "box.json"
-        config.write_text(
-            json.dumps(
-                {
-                    "frames_path": str(frames_path),
-                    "flash_path": str(folder / "flash.bin"),
-                    "http_port": self.port,
-                    "dns_port": dns_port,
-                    "box": _configuration(),
-                }
-            )
-        )
+        config = configuration(folder, self.port, dns_port)
         self.gave_way = 0
         self._log = folder / "log.txt"
         with self._log.open("wb") as log:
@@ -148,6 +136,13 @@ class LoadedBox:
     def log(self) -> str:
         """What the box has said."""
         return self._log.read_text(errors="replace")
+
+    def imported_bytes(self) -> int:
+        """Heap that the import of the firmware took."""
+        started, imported = (
+            int(re.findall(rf"^{word} (\d+)", self.log(), re.MULTILINE)[0]) for word in ("START", "IMPORTED")
+        )
+        return imported - started
 
     def cpu_s(self) -> float:
         """Processor time it has taken."""
@@ -246,7 +241,25 @@ def _stored(page: str) -> str:
     return found[1] + found[2]
 
 
-def _configuration() -> dict[str, object]:
+def configuration(folder: Path, http_port: int = 0, dns_port: int = 0) -> Path:
+    """The file that the programs on MicroPython are started with; their flash lies beside it."""
+    frames_path = folder.parent / "frames.bin"
+    if not frames_path.exists():
+        frames(frames_path)
+    given = {
+        "frames_path": str(frames_path),
+        "flash_path": str(folder / "flash.bin"),
+        "http_port": http_port,
+        "dns_port": dns_port,
+        "box": _box(),
+        "form": FORM,
+    }
+    path = folder / "box.json"
+    path.write_text(json.dumps(given))
+    return path
+
+
+def _box() -> dict[str, object]:
     return {
         "node_num": 0x0B0C0001,
         "name": "Kiezbox Rathaus Köpenick",

@@ -107,7 +107,7 @@ def rom_image(built: FirmwareBuild, also: Path) -> Path:
     known = _constants()
     for source in sorted(also.glob("*.py")):
         writer.mkfile(f"{source.stem}.mpy", _compile(source, known))
-    writer.mkfile("main.mpy", _compile_text(whole_box().text, "main"))
+    writer.mkfile("main.mpy", whole_box_bytecode())
     _add_folder(writer, built.lib)
     image = built.root / f"{also.name}.romfs"
     _replace(image, bytes(writer.finalise()), built.root)
@@ -150,6 +150,11 @@ def whole_box() -> Linked:
         return link("main", sources)
     except FirmwareSourceError as error:
         raise FirmwareBuildError(str(error)) from None
+
+
+def whole_box_bytecode() -> bytes:
+    """What a board runs. Raises FirmwareBuildError."""
+    return _compile_text(whole_box().text, "main")
 
 
 def _module(source: Path) -> str:
