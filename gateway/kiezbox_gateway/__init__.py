@@ -7,6 +7,7 @@
     web/            status page and HTTP API
     command/        the command line (`kiezbox gateway ...`, `kiezbox frame ...`)
     configuration   the one schema of the one configuration file
+    uplink          the second door, for boxes on Wi-Fi
     custody         verified, stored, acknowledged: in this order
     downlink        receipts, answers, commands, notices, time; with job_watch (boxes) and text_answers (stock devices)
     gateway         the parts and how they are joined

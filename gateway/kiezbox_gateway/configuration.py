@@ -90,8 +90,8 @@ class Boxes(Section):
     district_key_id: Annotated[int, Field(ge=1, le=255)] = 1
 
 
-class City(Section):
-    """The city's MQTT broker."""
+class Broker(Section):
+    """How to reach an MQTT broker."""
 
     url: str
     client_id: Line | None = None
@@ -101,13 +101,7 @@ class City(Section):
     certificate_file: Path | None = None
     certificate_key_file: Path | None = None
     protocol: Literal["3.1.1", "5"] = "3.1.1"
-    window: Annotated[int, Field(ge=1, le=10_000)] = 100
-    confirmation: Literal["puback", "readback"] = "puback"
     keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 30
-    retry_max_s: Annotated[float, Field(ge=1, le=3600)] = 60
-    readings_per_s: Annotated[int, Field(ge=0, le=1_000_000)] = 200
-    box_uplink: bool = False
-    commands: frozenset[Literal["answer", "bulletin", "mode"]] = frozenset({"answer", "bulletin"})
 
     @field_validator("url")
     @classmethod
@@ -119,7 +113,7 @@ class City(Section):
         return value
 
     @model_validator(mode="after")
-    def _certificates(self) -> "City":
+    def _certificates(self) -> "Broker":
         if (self.certificate_file is None) != (self.certificate_key_file is None):
             raise ValueError("certificate_file and certificate_key_file belong together")
         if self.ca_file is not None and not self.url.startswith("mqtts:"):
@@ -127,6 +121,27 @@ class City(Section):
         if self.password_file is not None and self.username is None:
             raise ValueError("password_file needs a username")
         return self
+
+
+class City(Broker):
+    """The city's MQTT broker."""
+
+    window: Annotated[int, Field(ge=1, le=10_000)] = 100
+    confirmation: Literal["puback", "readback"] = "puback"
+    retry_max_s: Annotated[float, Field(ge=1, le=3600)] = 60
+    readings_per_s: Annotated[int, Field(ge=0, le=1_000_000)] = 200
+    commands: frozenset[Literal["answer", "bulletin", "mode"]] = frozenset({"answer", "bulletin"})
+
+
+class Uplink(Broker):
+    """The broker for boxes on Wi-Fi; an empty url is none."""
+
+    url: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _broker(cls, value: str) -> str:
+        return value and super()._broker(value)
 
 
 class Web(Section):
@@ -183,6 +198,7 @@ class Configuration(Section):
     radio: Radio = Radio()
     boxes: Boxes = Boxes()
     city: City
+    uplink: Uplink = Uplink()
     web: Web = Web()
     outbox: Outbox = Outbox()
     retention: Retention = Retention()

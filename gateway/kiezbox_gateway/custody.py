@@ -180,6 +180,9 @@ class Custody:
     def _done(self, task: asyncio.Task[bool]) -> None:
         self._tasks.discard(task)
         self._slots.release()
+        if not task.cancelled():
+            # Counted and logged; whoever awaits the task gets it too.
+            task.exception()
 
     async def _finish_one(
         self, message: NewMessage, future: "asyncio.Future[Stored]", *, acknowledge: bool, now_ms: int
@@ -197,10 +200,11 @@ class Custody:
                 log.critical("store_failed", reason=error.reason, detail=str(error))
             self.status.alarm = error.reason
             return False
-        except Exception as error:  # noqa: BLE001  A message the store cannot hold must not end its task unseen.
+        except Exception as error:
+            # A message that the store cannot hold is a mistake of ours and must not go by unseen.
             self._count(self.status.rejected, "not_storable")
             log.error("message_not_storable", kind=message.kind, reason=type(error).__name__)
-            return False
+            raise
         if self.status.alarm is not None:
             log.info("store_works_again")
             self.status.alarm = None

@@ -20,7 +20,7 @@ from kiezbox_gateway.city.command import CityCommands
 from kiezbox_gateway.city.message import TOPIC_ROOT, NativeProfile
 from kiezbox_gateway.city.sync import CitySync
 from kiezbox_gateway.clock import monotonic_ms, unix_ms
-from kiezbox_gateway.configuration import Configuration
+from kiezbox_gateway.configuration import Broker, Configuration
 from kiezbox_gateway.custody import Custody
 from kiezbox_gateway.disk import Disk
 from kiezbox_gateway.downlink import Downlink
@@ -32,11 +32,10 @@ from kiezbox_gateway.secret_files import BoxIdentity
 from kiezbox_gateway.store import backup, erasure, jobs, shedding
 from kiezbox_gateway.store.rows import Heard, OutboxClass, StoreError, StoreFullError
 from kiezbox_gateway.store.store import Store
+from kiezbox_gateway.uplink import WifiUplink
 
 # Sequence numbers of stored readings that the endpoint is told at the start, for its receipts.
 READINGS_REMEMBERED = 256
-# Boxes that were heard over MQTT within this time are answered over MQTT as well.
-UPLINK_MEMORY_S = 3_600.0
 
 log = structlog.get_logger(part="gateway")
 
@@ -64,7 +63,7 @@ class Gateway:
         self.disk.check()
         self.city = self._make_city()
         self.link = self._make_link()
-        self._uplink_s: float | None = None
+        self.uplink = self._make_uplink()
         self._making_room = asyncio.Lock()
         self.downlink = Downlink(
             endpoint, store, self.link, configuration.gateway.district, self.city.notify, self._on_payload
@@ -104,19 +103,15 @@ class Gateway:
             raise
         return gateway
 
+    def _make_uplink(self) -> WifiUplink | None:
+        settings, district = self.configuration.uplink, self.configuration.gateway.district
+        if not settings.url:
+            return None
+        return WifiUplink(_broker_address(settings, f"kiezbox-{district}-uplink"), district, self._take_uplink)
+
     def _make_city(self) -> CitySync:
         city, district = self.configuration.city, self.configuration.gateway.district
-        address = BrokerAddress(
-            url=city.url,
-            client_id=city.client_id or f"kiezbox-{district}",
-            username=city.username,
-            password=secret_files.read_secret(city.password_file).strip() if city.password_file else None,
-            ca_file=city.ca_file,
-            certificate_file=city.certificate_file,
-            certificate_key_file=city.certificate_key_file,
-            version=5 if city.protocol == "5" else 4,
-            keepalive_s=city.keepalive_s,
-        )
+        address = _broker_address(city, f"kiezbox-{district}")
         return CitySync(
             self.store,
             address,
@@ -125,10 +120,7 @@ class Gateway:
             readings_per_s=city.readings_per_s,
             retry_max_s=city.retry_max_s,
             readback=city.confirmation == "readback",
-            command_topics=[
-                *(f"{TOPIC_ROOT}/{district}/command/{kind}" for kind in sorted(city.commands)),
-                *([f"{TOPIC_ROOT}/{district}/up/+"] if city.box_uplink else []),
-            ],
+            command_topics=[f"{TOPIC_ROOT}/{district}/command/{kind}" for kind in sorted(city.commands)],
             on_command=self._on_command,
         )
 
@@ -152,7 +144,8 @@ class Gateway:
             return
         packet = event.packet
         from_node = getattr(packet, "from")
-        if packet.channel != (self.link.channel_index or 0):
+        if packet.channel != self.link.channel_index:
+            # Also while the radio has no Kiezbox channel yet: what strangers write elsewhere is no call for help.
             self.link.status.count("other_channel")
             return
         if packet.decoded.portnum == envelope.PORTNUM:
@@ -172,30 +165,18 @@ class Gateway:
                 )
 
     async def _on_command(self, topic: str, payload: bytes) -> None:
-        *_, door, last = topic.split("/")
-        if door == "up":
-            await self._take_uplink(last, payload)
-        else:
-            await self.commands.take(last, payload)
+        await self.commands.take(topic.rsplit("/", 1)[-1], payload)
 
-    async def _take_uplink(self, box: str, payload: bytes) -> None:
-        """A box on Wi-Fi: the same envelope through another door. Acknowledged to the broker once it is stored."""
-        try:
-            from_node = int(box, 16)
-        except ValueError:
-            return
-        self._uplink_s = time.monotonic()
+    async def _take_uplink(self, from_node: int, payload: bytes) -> bool:
+        """The same envelope through another door. False when it could not be stored and has to come again."""
         task = await self.custody.take_payload(from_node, payload, None, monotonic_ms())
-        if task is not None and not await task:
-            raise StoreError("a message from the Wi-Fi uplink could not be stored")
+        return task is None or await task
 
     def _on_payload(self, payload: bytes) -> bool:
         """Receipts and commands go out by Wi-Fi as well, while boxes have used it lately."""
-        if self._uplink_s is None or time.monotonic() - self._uplink_s >= UPLINK_MEMORY_S:
+        if self.uplink is None:
             return False
-        if not payload:
-            return self.city.status.connected
-        return self.city.publish_now(f"{TOPIC_ROOT}/{self.configuration.gateway.district}/down", payload)
+        return self.uplink.send(payload) if payload else self.uplink.is_used
 
     async def erase(self, code_or_id: str, *, unconfirmed_too: bool) -> list[str]:
         """Erase one person's call from store, log and backups; returns the ids. Raises StoreError."""
@@ -239,6 +220,20 @@ class Gateway:
         """Messages waiting for the city, by class."""
         rows = await self.store.rows("SELECT class, count(*) FROM message WHERE confirmed_ms IS NULL GROUP BY class")
         return {OutboxClass(row[0]): row[1] for row in rows}
+
+
+def _broker_address(settings: Broker, client_id: str) -> BrokerAddress:
+    return BrokerAddress(
+        url=settings.url,
+        client_id=settings.client_id or client_id,
+        username=settings.username,
+        password=secret_files.read_secret(settings.password_file).strip() if settings.password_file else None,
+        ca_file=settings.ca_file,
+        certificate_file=settings.certificate_file,
+        certificate_key_file=settings.certificate_key_file,
+        version=5 if settings.protocol == "5" else 4,
+        keepalive_s=settings.keepalive_s,
+    )
 
 
 def _memory_of(node_num: int) -> Any:

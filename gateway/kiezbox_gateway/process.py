@@ -44,6 +44,7 @@ async def serve(gateway: Gateway, *, on_ready: Callable[[int], None] | None = No
                 ("stop", stop.wait()),
                 ("radio", gateway.link.run()),
                 ("city", gateway.city.run()),
+                *([("uplink", gateway.uplink.run())] if gateway.uplink is not None else []),
                 ("downlink", gateway.downlink.run()),
                 ("clock", _tell_time(gateway)),
                 ("upkeep", upkeep.run(gateway)),

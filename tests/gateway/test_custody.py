@@ -2,6 +2,7 @@
 """Nothing is acknowledged before it is on disk; what cannot be stored is refused by class."""
 
 import asyncio
+import dataclasses
 import os
 import random
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kiezbox.protocol import envelope
+from kiezbox_gateway import custody
 from kiezbox_gateway.store.rows import StoreError, StoreFullError
 from tests.gateway.deployment import Deployment, emergency, reading
 from tests.gateway.running import running_gateway
@@ -203,39 +205,22 @@ async def test_mutated_and_random_payloads_store_nothing(tmp_path: Path) -> None
         assert running.gateway.link.status.connections == 1
 
 
-async def test_wifi_uplink_is_a_second_door(tmp_path: Path) -> None:
-    from tests.gateway.city_broker import Mosquitto, Subscriber
-
-    broker = Mosquitto(tmp_path / "broker")
-    broker.start()
-    settings = {"settings": {"box_uplink = false": "box_uplink = true"}}
-    async with (
-        Subscriber(broker.port, "kiezbox/v1/test/+/call") as city,
-        running_gateway(tmp_path / "gateway", city=broker.url, **settings) as running,
-    ):
-        await until(lambda: running.gateway.city.status.connected)
-        await asyncio.sleep(0.2)
-        heard: list[bytes] = []
-        assert city._client is not None
+async def test_message_the_store_cannot_hold_is_counted_and_not_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_gateway(tmp_path) as running:
         box = running.boxes[0]
-        real = running.gateway.city.publish_now
-
-        def publish(topic: str, payload: bytes) -> bool:
-            assert topic == "kiezbox/v1/test/down"
-            heard.append(payload)
-            return real(topic, payload)
-
-        running.gateway.city.publish_now = publish  # type: ignore[method-assign]
-        running.radio.on_packet = None
+        real = custody.to_new_message
+        monkeypatch.setattr(
+            custody, "to_new_message", lambda *given: dataclasses.replace(real(*given), received_ms=1 << 70)
+        )
         counter, payloads = box.send("emergency", emergency())
-        for payload in payloads:
-            await city.publish(f"kiezbox/v1/test/up/{box.node_num:08x}", payload)
-        await city.wait_for(1)
-        await until(lambda: bool(heard))
-        for payload in heard:
-            box.hear(payload)
-        assert not box.is_in_custody(counter)
-    broker.stop()
+        running.deliver(box, payloads)
+        await until(lambda: running.gateway.custody.status.rejected.get("not_storable", 0) == 1)
+        assert box.is_in_custody(counter)
+        monkeypatch.undo()
+        running.let_time_pass(20_000)
+        await until(lambda: not box.is_in_custody(counter))
 
 
 def test_full_store_is_a_store_error() -> None:

@@ -75,6 +75,7 @@ class RadioLink:
         self._wake = asyncio.Event()
         self._session: RadioSession | None = None
         self._dropped: list[float] = []
+        self._attempts = states.SetupAttempts()
 
     def send(self, packet: Outgoing) -> Outgoing | None:
         """Queue a packet for the mesh. Returns the packet dropped for it when the queue was full."""
@@ -126,7 +127,12 @@ class RadioLink:
     async def _serve_once(self) -> bool:
         stream = await self._opener(self._address)
         session = RadioSession(
-            self.queue, self._wanted, secrets.randbelow(0x7FFF0000) + 70_000, monotonic_ms(), may_write=self._may_write
+            self.queue,
+            self._wanted,
+            secrets.randbelow(0x7FFF0000) + 70_000,
+            monotonic_ms(),
+            may_write=self._may_write,
+            attempts=self._attempts,
         )
         self._session = session
         self.status.connections += 1

@@ -10,7 +10,8 @@ Rules:
  4. One packet is outstanding at a time: the next goes out when the queue status names its id. One whose status never
     comes is sent again with the same id, which the radio recognises. Free places 0: wait, and ask by heartbeats.
  5. A radio that does not fit the configuration is written to, slowly, and read back. Packets of the mesh are taken
-    from it meanwhile; nothing is sent before its channel fits.
+    from it meanwhile; nothing is sent before its channel fits. Since writing makes it reboot, attempts are counted over
+    connections: a radio that never takes a setting must not reboot for ever and hear nothing.
  6. A frame that stopped in the middle for a second is given up, so that it cannot swallow the next one.
 """
 
@@ -33,7 +34,8 @@ QUEUE_FULL_POLL_MS = 500
 QUEUE_FULL_TIMEOUT_MS = 60_000
 READ_BACK_MS = 3_000
 SETUP_ROUNDS = 3
-SETUP_RETRY_MS = 60_000
+# After so many rounds in vain, growing pauses.
+SETUP_RETRY_MS = (60_000, 600_000, 3_600_000)
 NODES_MAX = 1_000
 # Our priorities 0.. to the radio's own; a receipt for a call for help must not wait behind the radio's telemetry.
 RADIO_PRIORITY = (
@@ -117,17 +119,32 @@ class _Outstanding:
 
 
 @dataclass
+class SetupAttempts:
+    """How often a radio was written to in vain; outlives the connection. `retry_ms`: not again before."""
+
+    rounds: int = 0
+    failures: int = 0
+    retry_ms: int = 0
+
+
+@dataclass
 class _Setup:
     writes: list[admin_pb2.AdminMessage] = field(default_factory=list)
     next_ms: int = 0
-    rounds: int = 0
 
 
 class RadioSession:
-    """State of one connection. `nonce` differs between connections; `queue` outlives them."""
+    """State of one connection. `nonce` differs between connections; `queue` and `attempts` outlive them."""
 
     def __init__(
-        self, queue: SendQueue, wanted: setup.Wanted, nonce: int, now_ms: int, *, may_write: bool = True
+        self,
+        queue: SendQueue,
+        wanted: setup.Wanted,
+        nonce: int,
+        now_ms: int,
+        *,
+        may_write: bool = True,
+        attempts: SetupAttempts | None = None,
     ) -> None:
         self.reader: framing.FrameReader[mesh_pb2.FromRadio] = framing.FrameReader(_parse)
         self.reported = setup.Reported()
@@ -141,6 +158,7 @@ class RadioSession:
         self._output = bytearray(framing.WAKE)
         self._outstanding: _Outstanding | None = None
         self._setup = _Setup()
+        self._attempts = attempts or SetupAttempts()
         self._last_byte_ms = now_ms
         self._last_heartbeat_ms = now_ms
         self._full_since_ms: int | None = None
@@ -322,15 +340,23 @@ class RadioSession:
         found = setup.differences(self.reported, self._wanted)
         assert self.reported.node_num is not None  # noqa: S101  Checked by the caller.
         events.append(Ready(self.reported.node_num, tuple(found)))
+        attempts = self._attempts
+        self._setup = _Setup()
         if not found:
-            self._setup = _Setup()
-        elif self._may_write and self._setup.rounds < SETUP_ROUNDS:
-            self._setup.rounds += 1
-            self._setup.writes = setup.writes(self.reported, self._wanted)
-            self._setup.next_ms = now_ms
-        else:
-            events.append(Notice("radio_does_not_fit", ", ".join(found)))
-            self._setup = _Setup(next_ms=now_ms + SETUP_RETRY_MS)
+            attempts.rounds = attempts.failures = attempts.retry_ms = 0
+            return
+        if attempts.retry_ms and now_ms >= attempts.retry_ms:
+            attempts.rounds = attempts.retry_ms = 0
+        if attempts.rounds >= SETUP_ROUNDS or not self._may_write:
+            if not attempts.retry_ms:
+                events.append(Notice("radio_does_not_fit", ", ".join(found)))
+                attempts.retry_ms = now_ms + SETUP_RETRY_MS[min(attempts.failures, len(SETUP_RETRY_MS) - 1)]
+                attempts.failures += 1
+            self._setup.next_ms = attempts.retry_ms
+            return
+        attempts.rounds += 1
+        self._setup.writes = setup.writes(self.reported, self._wanted)
+        self._setup.next_ms = now_ms
 
     def _continue_setup(self, now_ms: int, events: list[Event]) -> None:
         state = self._setup

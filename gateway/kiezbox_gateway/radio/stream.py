@@ -99,6 +99,8 @@ class SerialStream:
         # pyserial lets an empty port read as b"", which could not be told from a port that has gone.
         attributes = termios.tcgetattr(self._fd)
         attributes[6][termios.VMIN] = 1
+        # Or closing the port drops DTR, which resets many boards: each reconnect would be a reboot.
+        attributes[2] &= ~termios.HUPCL
         termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
         os.set_blocking(self._fd, False)
         self._loop.add_reader(self._fd, self._readable.set)

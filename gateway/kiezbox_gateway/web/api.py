@@ -111,6 +111,13 @@ async def summary(gateway: "Gateway") -> dict[str, Any]:
             "commands_failed": city.commands_failed,
             "last_error": city.last_error,
         },
+        "uplink": None
+        if gateway.uplink is None
+        else {
+            "connected": gateway.uplink.status.connected,
+            "received": gateway.uplink.status.received,
+            "last_error": gateway.uplink.status.last_error,
+        },
         "custody": {
             "stored": custody.stored,
             "duplicates": custody.duplicates,

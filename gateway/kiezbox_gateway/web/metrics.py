@@ -46,6 +46,10 @@ class _Snapshot(Collector):
         yield _gauge("city_connected", "1 while the broker is connected", city.connected)
         yield _counters("city_confirmed", "Messages the city has confirmed", "kind", {"all": city.confirmed})
         yield _counters("city_refused", "Messages the city has refused", "kind", {"all": city.refused})
+        if gateway.uplink is not None:
+            yield _gauge(
+                "uplink_connected", "1 while the broker for boxes on Wi-Fi is there", gateway.uplink.status.connected
+            )
         yield _counters("city_set_aside", "Messages not taken by the city, to be tried again", "reason", city.set_aside)
         waiting = GaugeMetricFamily("kiezbox_city_waiting", "Messages waiting for the city", labels=["class"])
         for each in OutboxClass:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The session's rules, with a clock of the test's own."""
 
+import itertools
+
 from meshtastic.protobuf import channel_pb2, config_pb2, mesh_pb2
 
 from kiezbox_gateway.radio import framing, session
@@ -248,3 +250,36 @@ def test_next_wakeup_is_never_in_the_past_and_within_the_silence_limit() -> None
     started = ready()
     for now_ms in range(10, 7_000, 333):
         assert now_ms <= started.next_wakeup_ms(now_ms) <= now_ms + session.SILENCE_MS
+
+
+def test_radio_that_takes_no_setting_is_not_rebooted_for_ever() -> None:
+    """Each LoRa write makes it reboot; attempts are counted over the connections that this costs."""
+    attempts = session.SetupAttempts()
+    now_ms, written_at_ms = 0, []
+    while now_ms < 6 * 3_600_000:
+        state = RadioSession(SendQueue(), WANTED, 70_000, now_ms, attempts=attempts)
+        nonce = said(state.take_output())[0].want_config_id
+        state.receive(handshake(nonce, key=b"other key, 16 by"), now_ms)
+        wrote = False
+        # Ten minutes at most on one connection; ten seconds after a write the radio reboots.
+        for _ in range(60):
+            now_ms += 10_000
+            state.receive(queue_status(), now_ms)
+            state.poll(now_ms)
+            messages = said(state.take_output())
+            if any(message.packet.decoded.portnum == 6 for message in messages):
+                written_at_ms.append(now_ms)
+                wrote = True
+            elif wrote:
+                break
+            for message in messages:
+                if message.want_config_id:
+                    state.receive(handshake(message.want_config_id, key=b"other key, 16 by"), now_ms)
+        state.close()
+    assert 12 <= len(written_at_ms) <= 30
+    gaps = [later - earlier for earlier, later in itertools.pairwise(written_at_ms)]
+    assert max(gaps) >= 3_600_000
+    # One that has learnt it at last starts with a clean sheet.
+    state = RadioSession(SendQueue(), WANTED, 70_000, now_ms, attempts=attempts)
+    state.receive(handshake(said(state.take_output())[0].want_config_id), now_ms)
+    assert attempts == session.SetupAttempts()
