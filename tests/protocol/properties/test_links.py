@@ -162,6 +162,53 @@ def test_readings_that_were_not_heard_are_sent_again_until_none_is_missing(name:
         assert stored == set(range(1, 9))
 
 
+def test_a_gateway_down_for_six_hours_costs_no_reading_and_holds_up_no_call() -> None:
+    """A reading every quarter of an hour; what nobody acknowledged for half an hour is sent again, the oldest first,
+    one in five minutes. The gateway that comes back knows only what its store held."""
+    world = World(LINKS["lossy"], 5)
+    world.run(10)
+    node, box = next(iter(world.boxes.items()))
+    minute_ms = HOUR_MS // 60
+    waiting: dict[int, tuple[int, Any, int]] = {}
+    call = None
+    sent_again = 0
+    down = False
+    for five in range(16 * 12):
+        if five == 2 * 12:
+            down = True
+            world.link = Link(1, 0, 0)
+        if five == 5 * 12:
+            call = box.send("emergency", {"category": 1, "text": "Hilfe"}, world.now_ms)
+        if five == 8 * 12:
+            down = False
+            world.link = LINKS["lossy"]
+            kept = [message["sequence"] for (one, _), (kind, message) in world.stored.items() if kind == "reading"]
+            highest = max(counter for one, counter in world.stored if one == node)
+            world.gateway = GatewayEndpoint(b"again")
+            for other in NODES:
+                world.gateway.add_box(other, other.to_bytes(4, "big") * 8)
+            world.gateway.add_box(node, node.to_bytes(4, "big") * 8, highest, kept)
+        if five % 3 == 0 and five < 12 * 12:
+            message = {"sequence": 1 + five // 3, "samples": [{"battery_mv": 3_800 + five}]}
+            waiting[1 + five // 3] = (box.send("reading", message, world.now_ms), message, world.now_ms)
+        held = world.readings.get(node)
+        if held:
+            waiting = {number: one for number, one in waiting.items() if number not in held.held}
+        late = [number for number, one in waiting.items() if world.now_ms - one[2] >= 30 * minute_ms]
+        if late:
+            counter, message, _ = waiting[late[0]]
+            waiting[late[0]] = (box.send("reading", message, world.now_ms, counter), message, world.now_ms)
+            sent_again += 1
+        world.run(world.now_ms + 5 * minute_ms)
+        if down and five > 2 * 12:
+            assert len(world.stored) <= 2 * 4 + 1
+    numbers = sorted(message["sequence"] for _, (kind, message) in world.stored.items() if kind == "reading")
+    assert numbers == list(range(1, 49)), "each once, none missing"
+    assert not waiting
+    assert world.stages[(node, call)] == 2
+    assert sent_again < 48 * 5
+
+
 @pytest.mark.parametrize("name", LINKS)
 def test_answers_reach_the_box_and_are_confirmed(name: str) -> None:
     world = World(LINKS[name], 4)

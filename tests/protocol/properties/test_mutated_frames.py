@@ -158,6 +158,7 @@ def test_no_frame_does_harm(role: str) -> None:
         if number % 1_000 == 0:
             waiting = {item.key for item in node.queue.items}
             heard = {entry: flags for entry, flags in heard.items() if entry[0][4:12] in waiting}
+    print(f"{FRAMES // 4} frames at a {role}: {relayed} relayed, counted as {sorted(node.counters.items())}")
     assert set(node.counters) <= REASONS
     assert len(node.neighbours.nodes) <= 16
     assert len(node._flooding._origin_cap._origins) <= ORIGINS_MAX
