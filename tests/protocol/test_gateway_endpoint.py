@@ -229,3 +229,32 @@ def test_a_reply_is_never_broadcast() -> None:
         assert error.reason == "kind_not_for_scheme"
         return
     raise AssertionError
+
+
+def test_what_eight_fragments_cannot_hold_is_refused_at_once() -> None:
+    """A box would refuse the ninth, so the job could never end well."""
+    endpoint = gateway(lambda message: bytes(64))
+    wide = "\u3042"
+    for call, fits, too_long in (
+        (lambda message: endpoint.command(NODE, "bulletin", message, 0), 1696, 1697),
+        (lambda message: endpoint.broadcast("bulletin", message, 0), 1664, 1665),
+    ):
+        message = {"headline": wide * 166, "text": wide * 166, "instruction": wide * 166, "identifier": "x" * 64}
+        message["source"] = "y" * (fits - len(encode(envelope.BULLETIN, message)) - 2)
+        if len(message["source"]) > 64:
+            message["area"] = message["source"][66:]
+            message["source"] = "y" * 64
+        assert len(encode(envelope.BULLETIN, message)) == fits
+        job = call(message)
+        assert endpoint.jobs[job].open()
+        message["identifier"] = "x" * 63
+        message["language"] = ""
+        assert len(encode(envelope.BULLETIN, message)) == too_long
+        try:
+            call(message)
+        except MessageError as error:
+            assert error.reason == "message_too_long"
+        else:
+            raise AssertionError
+    for action in sent(endpoint, 0):
+        assert action.payload[7 if action.payload[0] == 0x15 else 10] & 15 <= 7

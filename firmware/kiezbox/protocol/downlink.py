@@ -15,7 +15,7 @@ Not here: receipts (gateway_endpoint.py), when a person wants a command. Called 
 """
 
 from kiezbox.protocol import broadcast_inbox, envelope, events, gateway_wire, messages, priority
-from kiezbox.protocol.fragment import split
+from kiezbox.protocol.fragment import COUNT_MAX, split
 from kiezbox.protocol.messages import MessageError
 
 TYPE_CHECKING = False
@@ -134,7 +134,8 @@ class Downlink:
     def command(self, node_num: int, kind: str, message: "Message", now_ms: int) -> int:
         """A sealed message to one box; returns the job. Raises MessageError."""
         number = _downlink_kind(kind)
-        messages.encode(number, message)
+        if len(messages.encode(number, message)) > COUNT_MAX * envelope.DOWNLINK_PART_MAX:
+            raise MessageError("message_too_long")
         job = self._new_job(number, message, node_num, now_ms)
         job.boxes[node_num] = QUEUED
         return job.number
@@ -146,7 +147,9 @@ class Downlink:
         number = _downlink_kind(kind)
         if number in envelope.FOR_ONE_BOX:
             raise MessageError("kind_not_for_scheme", kind)
-        if len(messages.encode(number, message)) > _CAST_FIRST_MAX + 7 * (_CAST_PART_MAX - broadcast_inbox.HASH_LENGTH):
+        if len(messages.encode(number, message)) > _CAST_FIRST_MAX + (COUNT_MAX - 1) * (
+            _CAST_PART_MAX - broadcast_inbox.HASH_LENGTH
+        ):
             raise MessageError("message_too_long")
         job = self._new_job(number, message, None, now_ms)
         job.attempts_max = BROADCAST_ATTEMPTS
@@ -222,7 +225,8 @@ class Downlink:
 
     def _new_job(self, kind: int, message: "Message", node_num: "int | None", now_ms: int) -> Job:
         self._last_job += 1
-        job = Job(self._last_job, kind, message, node_num, now_ms)
+        # A copy: what was judged is what is sent, whatever the caller does with its own.
+        job = Job(self._last_job, kind, dict(message), node_num, now_ms)
         self.jobs[job.number] = job
         for number in [number for number, job in self.jobs.items() if not job.open()]:
             if len(self.jobs) <= JOBS_MAX:
