@@ -3,15 +3,17 @@
 has it).
 
 What they can do is in `schema.Attack`. What they must not achieve is the referee's and the summary's to say: no
-forged call is stored, no replayed command obeyed, nothing of a call read. Attackers know no box's own key and not
-the district's.
+forged call is stored, no replayed command obeyed, nothing of a call read. Attackers know the key of no box but one that
+they stole, and not the district's.
 """
 
 from typing import TYPE_CHECKING
 
-from kiezbox.protocol import envelope
+from kiezbox.protocol import envelope, messages
+from kiezbox.protocol.box_keys import BoxKeys
 from kiezbox.protocol.frame import BROADCAST, HEADER_LENGTH, Header, encode_header
 from kiezbox.protocol.packet import Data, encode_data
+from kiezbox_simulator.scenario.faults import destroy
 from kiezbox_simulator.virtual.modulation import Modulation
 from kiezbox_simulator.virtual.station import Station
 from kiezbox_simulator.world import chance
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from kiezbox_simulator.scenario.simulation import Simulation
 
 RECORDING_MAX = 2000
+THIEFS_COUNTERS = 1 << 20
+"""Above every counter that the stolen box has used, so that a gateway takes them for new."""
 
 
 class Attacker:
@@ -83,6 +87,8 @@ def _step(item: "tuple[Simulation, Attacker]") -> None:
         _later(simulation, attacker, now_us + round(attack.period_s * 1e6))
     if attacker.sent == 0:
         simulation.note(f"An attacker near {attacker.target} begins: {attack.kind.replace('_', ' ')}")
+        if attack.kind == "stolen_box":
+            _steal(simulation, attacker)
     attacker.sent += 1
     if attack.kind == "phone_flood":
         key = f"{attacker.target}/flood-{attacker.number}-{attacker.sent}"
@@ -95,8 +101,39 @@ def _step(item: "tuple[Simulation, Attacker]") -> None:
         simulation.ether.send_unheard(attacker.station, frame)
 
 
+def _steal(simulation: "Simulation", attacker: Attacker) -> None:
+    node_num = simulation.boxes[attacker.target].station.node_num
+    destroy(simulation, attacker.target, "its box was stolen before a gateway had it")
+    simulation.stolen.add(node_num)
+    at_us = simulation.schedule.now_us + round(attacker.attack.revoked_after_h * HOUR_US)
+
+    def revoke(_: None) -> None:
+        simulation.note(f"The district revokes the key of {attacker.target}")
+        simulation.stolen.discard(node_num)
+        for gateway in simulation.gateways.values():
+            gateway.revoke(node_num)
+
+    simulation.schedule.at(at_us, revoke)
+
+
+def _stolen_call(simulation: "Simulation", attacker: Attacker) -> bytes:
+    """A call under the stolen box's key: in its own name, and every other time in another box's."""
+    boxes = [inhabitant for inhabitant in simulation.inhabitants if inhabitant.kind in ("vm", "core")]
+    stolen = next(inhabitant for inhabitant in boxes if inhabitant.site.key == attacker.target)
+    number = attacker.sent
+    victim = stolen if number % 2 else boxes[number // 2 % len(boxes)]
+    message = {"category": 1, "text": f"Nobody typed this {number}", "code": f"{number:08d}", "people": 1}
+    counter, keys = THIEFS_COUNTERS + number, BoxKeys(stolen.root_key)
+    body = messages.encode(envelope.EMERGENCY, message)
+    sealed = envelope.seal(keys, victim.node_num, envelope.EMERGENCY, counter, body)
+    payload = envelope.encode_uplink(keys, victim.node_num, envelope.EMERGENCY, counter, 0, 1, sealed)
+    return _seal(simulation, victim.node_num, 0x7000_0000 + number, encode_data(Data(envelope.PORTNUM, payload)))
+
+
 def _frame(simulation: "Simulation", attacker: Attacker) -> bytes | None:
     kind, seed, number = attacker.attack.kind, simulation.seed, attacker.sent
+    if kind == "stolen_box":
+        return _stolen_call(simulation, attacker)
     draw = chance.digest(seed, "attack", attacker.number, number)
     if kind in ("replay", "bit_flip"):
         if not attacker.recording:

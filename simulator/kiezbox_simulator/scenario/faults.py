@@ -49,7 +49,7 @@ def _begin(item: "tuple[Simulation, Fault, str]") -> None:
         if fault.kind == "gateway_death":
             gateway.die()
         else:
-            gateway.uplink = False
+            gateway.set_uplink(False)
     elif fault.kind == "jamming":
         _jam(simulation, simulation.boxes[name].station.site, fault.power_dbm, True)
     else:
@@ -61,16 +61,24 @@ def _begin(item: "tuple[Simulation, Fault, str]") -> None:
             else:
                 box.cut_power()
         elif fault.kind == "box_death":
-            box.cut_power()
-            box.station.owner = None
-            for call in simulation.calls:
-                if call.box == name and call.accepted_us is not None and call.delivered_us is None:
-                    call.lost_reason = "its box was destroyed before a gateway had it"
+            destroy(simulation, name, "its box was destroyed before a gateway had it")
             return
         elif hasattr(box, "fault"):
             box.fault(fault.kind, fault.jump_s)
+        else:
+            simulation.note(
+                f"{name}: only vm boxes have what a {fault.kind.replace('_', ' ')} would hit; nothing happens"
+            )
     simulation.expect(end_us)
     simulation.schedule.at(end_us, _end, (simulation, fault, name))
+
+
+def destroy(simulation: "Simulation", name: str, reason: str) -> None:
+    """This box is gone, and with it the calls that only it had."""
+    simulation.boxes[name].destroy()
+    for call in simulation.calls:
+        if call.box == name and call.accepted_us is not None and call.delivered_us is None:
+            call.lost_reason = reason
 
 
 def _end(item: "tuple[Simulation, Fault, str]") -> None:
@@ -79,7 +87,7 @@ def _end(item: "tuple[Simulation, Fault, str]") -> None:
     if fault.kind == "gateway_death":
         simulation.gateways[name].revive()
     elif fault.kind == "uplink_outage":
-        simulation.gateways[name].uplink = True
+        simulation.gateways[name].set_uplink(True)
     elif fault.kind == "jamming":
         _jam(simulation, simulation.boxes[name].station.site, fault.power_dbm, False)
     elif fault.kind == "power_cut":

@@ -9,6 +9,7 @@ never break.
 4. Truth     No box says "gateway" of a call that no gateway has stored.
 5. Order     No box starts a reading of its own while a call it accepted has not been on the air.
 6. Secrecy   No words of a call are in a frame as it flies, nor under the channel's key that every member holds.
+7. Origin    No gateway stores a new call that nobody typed in at that box, unless the box is in a thief's hands.
 
 A violation is a line of text with time and names; the run goes on. Rules 3 to 6 are of Kiezbox boxes, not of stock
 nodes.
@@ -146,6 +147,10 @@ class Referee:
         """A box tells its resident a stage: rule 4."""
         if stage >= 2 and call.delivered_us is None:
             self._violate(now_us, call.box, f"truth: stage {stage} for call {call.key}, which no gateway has")
+
+    def forged(self, node: str, counter: int, now_us: int) -> None:
+        """A gateway has stored a call that nobody typed: rule 7."""
+        self._violate(now_us, node, f"origin: nobody typed call {counter}, and a gateway stored it")
 
     def finish(self, now_us: int) -> None:
         """The run is over: rule 3."""

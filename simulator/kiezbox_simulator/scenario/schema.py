@@ -167,13 +167,14 @@ class Fault(_Part):
     clock_jump     a box's battery-backed clock is off by jump_s from now on
     sensor         a box's sensors give nothing for duration_h
     full_flash     a box's flash has no free block for duration_h
+    memory_exhaustion  something takes a box's memory, all but a few KiB, for duration_h or until it restarts
     jamming        noise of power_dbm from target's place for duration_h
     """
 
     at_h: Hours
     kind: Literal[
         "power_cut", "box_death", "gateway_death", "uplink_outage", "radio_reset", "clock_jump", "sensor",
-        "full_flash", "jamming",
+        "full_flash", "memory_exhaustion", "jamming",
     ]  # fmt: skip
     target: str = "random"
     count: Annotated[int, Field(ge=1)] = 1
@@ -192,11 +193,14 @@ class Attack(_Part):
     bit_flip sends frames again with changed bits
     flood    as many frames as it can
     phone_flood  one phone that fills a box's page with calls
+    stolen_box   takes the box away and makes calls in its name, with its own key, and in others' names with that key;
+                 after revoked_after_h the district no longer trusts the box
     """
 
     at_h: Hours
-    kind: Literal["replay", "forge", "bit_flip", "flood", "phone_flood"]
+    kind: Literal["replay", "forge", "bit_flip", "flood", "phone_flood", "stolen_box"]
     near: str = "random"
+    revoked_after_h: Hours = 0.5
     duration_h: Hours = 1.0
     period_s: Annotated[float, Field(ge=0.1)] = 10.0
 

@@ -93,7 +93,10 @@ class Simulation:
         self.airtime_by_kind_us: dict[str, int] = {}
         self.link_uses: dict[tuple[int, int], int] = {}
         self.events: list[tuple[int, str]] = []
-        self.modes_followed: dict[str, int] = {}
+        self.stolen: set[int] = set()
+        """Boxes in the hands of somebody else, while the district does not know it."""
+        self.forged = 0
+        self._typed: set[tuple[int, str]] = set()
         self._by_code: dict[tuple[int, str], Call] = {}
         self._stored_codes: dict[tuple[int, str], int] = {}
         self._by_counter: dict[tuple[int, int], Call] = {}
@@ -316,6 +319,7 @@ class Simulation:
             self.schedule.now_us,
         )
         self.calls.append(call)
+        self._typed.add((call.node_num, person.form["text"]))
         self.trace.add("call", person.box, person.key)
         if not box.station.alive:
             self.refuse(call, "box without power")
@@ -384,11 +388,22 @@ class Simulation:
                 self._readings_seen.add(reading)
                 self.readings_delivered += len(received.message.get("samples") or ())
         elif received.kind in ("emergency", "exercise"):
+            self._judge_origin(received)
             key = (received.node_num, received.message.get("code") or "")
             self._stored_codes.setdefault(key, now_us)
             call = self._by_code.get(key)
             if call is not None and call.delivered_us is None:
                 call.delivered_us = now_us
+
+    def _judge_origin(self, received: Received) -> None:
+        """Rule 7 of the referee; only a stolen box's own name can be misused, until the district knows."""
+        message = received.message
+        if message.get("action") or (received.node_num, message.get("text") or "") in self._typed:
+            return
+        if received.node_num in self.stolen:
+            self.forged += 1
+        else:
+            self.referee.forged(f"{received.node_num:08x}", received.counter, self.schedule.now_us)
 
     def _text_heard(self, packet: PacketReceived) -> None:
         """Stock traffic at a gateway: calls as plain text, telemetry as readings."""

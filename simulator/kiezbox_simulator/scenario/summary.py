@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from kiezbox_simulator.scenario.simulation import Simulation
 
 
+AT_THE_PAGE_US = 600_000_000
+"""Who came so short a time before the end is still typing, or waits for an answer."""
+
+
 def percentile(values: list[float], share: float) -> float | None:
     """The value that this share of all values does not exceed; None of nothing."""
     if not values:
@@ -63,7 +67,9 @@ def summarise(simulation: "Simulation") -> dict[str, Any]:
 def fate(call: "Call", end_us: int, grace_us: int) -> str:
     """One word for what became of a call."""
     if call.accepted_us is None:
-        return "refused" if call.refused else "unanswered"
+        if call.refused:
+            return "refused"
+        return "unanswered" if end_us - call.asked_us > AT_THE_PAGE_US else "at the page"
     if call.delivered_us is not None:
         return "delivered"
     if call.cancelled:
@@ -107,11 +113,13 @@ def _calls(simulation: "Simulation") -> dict[str, Any]:
         "lost": fates.get("lost", 0),
         "under_way": fates.get("under way", 0),
         "refused": fates.get("refused", 0) + fates.get("unanswered", 0),
+        "at_the_page": fates.get("at the page", 0),
         "cancelled": fates.get("cancelled", 0),
         "delivery_ratio": round(arrived / len(due), 5) if due else None,
         "delay_to_gateway": delays(to_gateway),
         "delay_of_receipt": delays(told),
         "receipts_shown": len(told),
+        "forged_by_thieves": simulation.forged,
         "reasons": dict(sorted(reasons.items())),
         "languages": dict(sorted(_count(call.language for call in calls).items())),
         "by_hour": [[hour, *counts] for hour, counts in sorted(by_hour.items())],

@@ -65,6 +65,7 @@ class CoreBox(CoreNode):
         self._kinds: dict[int, str] = {}
         self._stages: dict[int, int] = {}
         self.saved: dict[str, Any] = {}
+        self.dead = False
         self.mode = mode
         self.readings_made = 0
         self.readings_acknowledged = 0
@@ -102,8 +103,16 @@ class CoreBox(CoreNode):
         """Off; calls, readings and persisted values are on flash, all else is gone."""
         self.ether.switch(self.station, False)
 
+    def destroy(self) -> None:
+        """Gone for good, with what is on it."""
+        self.dead = True
+        self.cut_power()
+        self.station.owner = None
+
     def restore_power(self) -> None:
         """Boot, and take stored calls into custody again."""
+        if self.dead:
+            return
         self.ether.switch(self.station, True)
         self._planned_us = -1
         self._boot()

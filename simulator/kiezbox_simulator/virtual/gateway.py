@@ -71,7 +71,8 @@ class Gateway(CoreNode):
         self.store = store
         self.start_unix_s = start_unix_s
         self.uplink = True
-        self.rejected: dict[str, int] = {}
+        self._for_the_city: list[Received] = []
+        self.revoked: list[int] = []
         super().__init__(ether, station, None)
         self._boot()
 
@@ -113,7 +114,16 @@ class Gateway(CoreNode):
         self.ether.switch(self.station, True)
         self._planned_us = -1
         self._boot()
+        for node_num in self.revoked:
+            self.endpoint.revoke_box(node_num)
         self.start()
+        self._publish()
+
+    def revoke(self, node_num: int) -> None:
+        """The district no longer trusts this box."""
+        self.revoked.append(node_num)
+        self.endpoint.revoke_box(node_num)
+        self.plan()
 
     def handle(self, events: list[Any]) -> None:
         """Store, then acknowledge."""
@@ -137,13 +147,28 @@ class Gateway(CoreNode):
         if received.kind == "reading":
             self.store.readings.setdefault(received.node_num, set()).add(received.message.get("sequence") or 0)
         self._on_stored(received, self.schedule.now_us)
-        if received.kind == "emergency" and self.uplink:
-            delay_us = round(60e6 + 240e6 * chance.uniform(self._seed, "station", *key))
-            self.schedule.at(self.schedule.now_us + delay_us, self._answer, received)
+        if received.kind == "emergency":
+            self._for_the_city.append(received)
+            self._publish()
+
+    def set_uplink(self, there: bool) -> None:
+        """The way to the city is gone, or back; what waited goes then."""
+        self.uplink = there
+        self._publish()
+
+    def _publish(self) -> None:
+        if self.uplink:
+            for received in self._for_the_city:
+                share = chance.uniform(self._seed, "station", received.node_num, received.counter)
+                self.schedule.at(self.schedule.now_us + round(60e6 + 240e6 * share), self._answer, received)
+            self._for_the_city.clear()
 
     def _answer(self, received: Received) -> None:
         """A station has the call: one further stage, told to the box."""
         if not self.station.alive or not self.uplink:
+            self._for_the_city.append(received)
+            return
+        if received.node_num in self.revoked:
             return
         reply = {
             "code": received.message.get("code") or "",

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A person's phone at a box: real HTTP bytes to the firmware's own server, in virtual time.
 
-Opens the start page in its language, fills in the form it finds there, sends it, keeps the code; looks again later,
-changes its mind, sends again when nothing comes within the person's patience. What it learns goes to the simulation:
+Opens the start page in its language, fills in the form it finds there, sends it, keeps the code; leaves the page open
+for a while, which renews itself until somebody has the call; looks again later, changes its mind, sends again when
+nothing comes within the person's patience. What it learns goes to the simulation:
 accepted with a code, refused with what the page said, stages as shown. Parsing is by the few marks every page of the
 portal has; a page without them counts as unreadable.
 """
@@ -26,10 +27,14 @@ WIFI_US = 15_000
 """From the phone's application to the box's, one way, over a busy access point."""
 
 TYPING_US = 45_000_000
+WATCHING_US = 120_000_000
+"""How long the page with the code stays open on the phone, if nothing new comes."""
+
 _MODE = re.compile(r'<input type="hidden" name="mode" value="([a-z]+)">')
 _CODE = re.compile(r"<strong>([0-9A-Z]{4})-([0-9A-Z]{4})</strong>")
 _ALERT = re.compile(r'role="alert"[^>]*>([^<]*)<')
 _DONE = '<li class="d">'
+_REFRESH = re.compile(rb"\r\nRefresh: (\d+); url=(\S+)")
 
 
 class Phone:
@@ -45,6 +50,9 @@ class Phone:
         self._language = "ls" if language == "de-LS" else language
         self._client = f"192.168.4.{2 + choice(simulation.seed, 250, 'phone', person.key.split('-flood')[0])}"
         self._attempts = 0
+        self._watching_until_us = 0
+        self.renewal: tuple[int, str] | None = None
+        """What the last page asked for: to be loaded again after so many seconds, from this path."""
         self._tries = 0
 
     def start(self) -> None:
@@ -76,6 +84,8 @@ class Phone:
             code = found.group(1) + found.group(2)
             if self._call.accepted_us is None:
                 self._simulation.accept(self._call, code, self._attempts > 1)
+                self._watching_until_us = self._schedule.now_us + WATCHING_US
+                self._watch(status, body)
                 for after_us in self._person.looks_us:
                     self.later(after_us, self._look)
                 if self._person.changes_mind:
@@ -99,6 +109,13 @@ class Phone:
         else:
             reason = html.unescape(found.group(1)).strip() if found else f"page without a form (HTTP {status})"
         self._simulation.refuse(self._call, reason)
+
+    def _watch(self, status: int, body: str) -> None:
+        """The page with the code lies open, until the gateway has the call or the person puts the phone away."""
+        self._stages(status, body)
+        if self.renewal is not None and body.count(_DONE) < 2 and self._schedule.now_us < self._watching_until_us:
+            seconds, path = self.renewal
+            self.later(seconds * 1_000_000, lambda _: self._get(path, self._watch))
 
     def _look(self, _: None) -> None:
         self._post("status", {"code": self._call.code}, self._stages)
@@ -196,4 +213,6 @@ class Exchange:
         head, _, body = bytes(self._received).partition(b"\r\n\r\n")
         words = head.split(b" ", 2)
         status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+        renewal = _REFRESH.search(head)
+        self._phone.renewal = (int(renewal.group(1)), renewal.group(2).decode()) if renewal else None
         then(status, body.decode(errors="replace"))

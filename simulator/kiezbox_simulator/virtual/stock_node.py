@@ -47,12 +47,43 @@ class StockNode(CoreNode):
         self._made = 0
         self.on_packet = on_packet
         self.refused = 0
-        entropy = b"".join(chance.digest(seed, "stock", station.name, part).to_bytes(8, "little") for part in range(4))
-        super().__init__(
-            ether,
-            station,
-            MeshNode(station.node_num, [channel], PRESETS[preset_name], hop_limit=hop_limit, entropy=entropy),
+        self._boots = 0
+        self._settings = (channel, preset_name, hop_limit)
+        self.dead = False
+        super().__init__(ether, station, None)
+        self._boot()
+
+    def _boot(self) -> None:
+        channel, preset_name, hop_limit = self._settings
+        # The first boot keeps the draw that it had before there were others.
+        again = (self._boots,) if self._boots else ()
+        self._boots += 1
+        entropy = b"".join(
+            chance.digest(self._seed, "stock", self.station.name, *again, part).to_bytes(8, "little")
+            for part in range(4)
         )
+        self.node = MeshNode(
+            self.station.node_num, [channel], PRESETS[preset_name], hop_limit=hop_limit, entropy=entropy
+        )
+
+    def cut_power(self) -> None:
+        """Off; a stock node keeps none of its packets."""
+        self.ether.switch(self.station, False)
+
+    def restore_power(self) -> None:
+        """On again, as new."""
+        if self.dead:
+            return
+        self.ether.switch(self.station, True)
+        self._planned_us = -1
+        self._boot()
+        self.start()
+
+    def destroy(self) -> None:
+        """Gone for good."""
+        self.dead = True
+        self.cut_power()
+        self.station.owner = None
 
     def send_text(self, text: str) -> int | None:
         """A broadcast text message, cut at a whole character; its packet id, None if the node refused it."""

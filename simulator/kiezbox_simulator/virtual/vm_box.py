@@ -146,8 +146,16 @@ class VmBox:
         if boots == self.boots and self.station.alive:
             self.cut_power()
 
+    def destroy(self) -> None:
+        """Gone for good, with what is on it."""
+        self.dead = True
+        self.cut_power()
+        self.station.owner = None
+
     def restore_power(self) -> None:
         """Light again: boot from what is on flash."""
+        if self.dead:
+            return
         self.pool.simulation.ether.switch(self.station, True)
         self.start()
 
@@ -218,6 +226,10 @@ class VmBox:
         elif kind in ("sensor", "sensor_over"):
             self._sensors_silent = kind == "sensor"
         else:
+            if kind == "radio_reset" and self._running:
+                # What the chip was about to send, sending or receiving breaks off.
+                self.pool.simulation.ether.switch(self.station, False)
+                self.pool.simulation.ether.switch(self.station, True)
             self.put(vm_link.FAULT, kind.encode())
 
     def connect(self, client: str, on_data: Callable[[bytes], None], on_close: Callable[[], None]) -> Connection | None:

@@ -20,6 +20,10 @@ import virtual_link
 import virtual_ports
 from virtual_link import link
 
+_PIECE = 1024
+_PIECES_LEFT = 6
+"""What a leak leaves: a little, or the box could not even say what is wrong."""
+
 
 class Ports:
     """As in kiezbox/box/ports.py."""
@@ -63,6 +67,7 @@ def start():
     virtual_flash.attach(flash)
     ports = Ports(settings, boot)
     del settings
+    taken = []
 
     def fault(payload):
         name = payload.decode()
@@ -72,6 +77,14 @@ def start():
             flash.full = True
         elif name == "full_flash_over":
             flash.full = False
+        elif name == "memory_exhaustion":
+            try:
+                while True:
+                    taken.append(bytearray(_PIECE))
+            except MemoryError:
+                del taken[-_PIECES_LEFT:]
+        elif name == "memory_exhaustion_over":
+            taken.clear()
 
     link.handlers[virtual_link.FAULT] = fault
     link.suspend(None)

@@ -96,7 +96,7 @@ def test_the_summary_adds_up(run):
     simulation, summary = run
     calls = summary["calls"]
     assert calls["asked"] == len(simulation.calls) == sum(row[1] for row in calls["by_hour"])
-    assert calls["asked"] == calls["accepted"] + calls["refused"]
+    assert calls["asked"] == calls["accepted"] + calls["refused"] + calls["at_the_page"]
     assert sum(summary["airtime"]["by_kind_s"].values()) == pytest.approx(summary["airtime"]["total_s"], abs=0.1)
     assert summary["energy"]["drawn_wh_mean"] > 1
     assert len(summary["boxes"]) == 5
