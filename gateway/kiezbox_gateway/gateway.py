@@ -80,6 +80,8 @@ class Gateway:
             make_room=self._make_room,
         )
         self.commands = CityCommands(self.downlink, configuration.city.commands, list(self.boxes))
+        # Parts that failed by a mistake of ours and were begun anew, by name.
+        self.faults: dict[str, int] = {}
         self.background: set[asyncio.Task[None]] = set()
 
     @classmethod

@@ -88,7 +88,8 @@ class JobWatch:
         for number, watched in list(self._watched.items()):
             job = self._endpoint.jobs.get(number)
             if job is None:
-                del self._watched[number]
+                # Forgotten by the endpoint, or erased while the store wrote another's states.
+                self._watched.pop(number, None)
                 continue
             if job.open() and now_ms >= watched.expires_ms:
                 job.give_up()

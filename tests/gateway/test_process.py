@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole gateway as a process, between a radio peer and a real broker: custody over a blackout and a SIGKILL."""
 
+import asyncio
 import urllib.error
 from pathlib import Path
 
 import pytest
 
 from kiezbox.protocol import envelope, events
+from kiezbox_gateway import process
 from tests.gateway.city_broker import Mosquitto, Subscriber
 from tests.gateway.deployment import Deployment, GatewayProcess, emergency, reading
 from tests.gateway.radio_peer import RadioPeer
+from tests.gateway.running import running_gateway
 from tests.gateway.waiting import until
 
 
@@ -75,3 +78,40 @@ async def test_call_crosses_blackout_and_kill(tmp_path: Path) -> None:
     log = (tmp_path / "gateway" / "log").read_text()
     assert "Traceback" not in log
     assert "Sauerstoff" not in log
+
+
+async def test_part_that_fails_is_begun_anew_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "FAULT_PAUSE_S", 0.05)
+    async with running_gateway(tmp_path) as running:
+        real = running.gateway.endpoint.poll
+
+        def fail(*_: object) -> list[object]:
+            monkeypatch.setattr(running.gateway.endpoint, "poll", real)
+            raise KeyError("a mistake of ours")
+
+        monkeypatch.setattr(running.gateway.endpoint, "poll", fail)
+        box = running.boxes[0]
+        counter, payloads = box.send("emergency", emergency())
+        running.deliver(box, payloads)
+        await until(lambda: not box.is_in_custody(counter))
+        _, status = await running.request("GET", "/api/v1/status")
+        assert status["faults"] == {"downlink": 1}
+
+
+async def test_part_that_fails_again_and_again_ends_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "FAULT_PAUSE_S", 0.05)
+    with pytest.raises(ZeroDivisionError):
+        async with running_gateway(tmp_path) as running:
+
+            def fail(*_: object) -> list[object]:
+                raise ZeroDivisionError
+
+            monkeypatch.setattr(running.gateway.endpoint, "poll", fail)
+            running.gateway.downlink.wake()
+            assert running.task is not None
+            await asyncio.wait([running.task], timeout=15)
+            assert running.gateway.faults["downlink"] == process.FAULTS_MAX - 1

@@ -91,6 +91,7 @@ async def summary(gateway: "Gateway") -> dict[str, Any]:
         "station": gateway.configuration.gateway.station,
         "uptime_s": int(time.time() - gateway.started_s),
         "boxes": len(gateway.boxes),
+        "faults": gateway.faults,
         "radio": {
             "state": link.state,
             "node": None if link.node_num is None else f"{link.node_num:08x}",

@@ -55,6 +55,7 @@ class _Snapshot(Collector):
         for each in OutboxClass:
             waiting.add_metric([each.name.lower()], self._waiting.get(each, 0))
         yield waiting
+        yield _counters("faults", "Parts that failed and were begun anew", "part", gateway.faults)
         yield _gauge("uptime_seconds", "Seconds since the start", time.time() - gateway.started_s)
 
 
