@@ -25,6 +25,8 @@ _CODE_POINT_BITS = const(b"\x07\x0b\x10\x15")
 _VIETNAMESE = const(8)
 _TONES = const(5)
 _LENGTH_MAX = const(6000)
+_LOOK_MAX = const(48)
+"""Letters at the beginning that tell which tables may suit a text of unknown language."""
 
 
 class _Table:
@@ -36,6 +38,7 @@ class _Table:
             raise ValueError("unknown text table")
         letters, capitals, marks, self.data = TABLES[number - 1]
         self.number = number
+        self._rows: dict[int, tuple[bytearray, bytearray, bytearray]] = {}
         self.letters = _code_points(letters.encode())
         self.capitals = _code_points(capitals.encode())
         self.marks = _code_points(marks.encode())
@@ -48,43 +51,54 @@ class _Table:
         self.shift = self.first_mark + len(self.marks)
         self.count = self.shift + 3
 
-    def row(self, before: int) -> int:
-        """Where the code lengths that hold after symbol `before` begin."""
-        width = (self.count + 1) >> 1
-        return width * (1 + (self.data[before >> 1] >> (0 if before & 1 else 4) & 15))
-
-    def length(self, row: int, symbol: int) -> int:
-        """Bits of a symbol's code."""
-        return self.data[row + (symbol >> 1)] >> (0 if symbol & 1 else 4) & 15
+    def _row(self, before: int) -> "tuple[bytearray, bytearray, bytearray]":
+        """The code that holds after symbol `before`: how many symbols have each length in bits, the symbols in the order
+        of their codes, and the place of each in that order. Made when first needed, since a text uses each row often.
+        """
+        number = self.data[before >> 1] >> (0 if before & 1 else 4) & 15
+        row = self._rows.get(number)
+        if row is None:
+            start = (self.count + 1 >> 1) * (1 + number)
+            lengths = bytearray(self.count)
+            for symbol in range(self.count):
+                lengths[symbol] = self.data[start + (symbol >> 1)] >> (0 if symbol & 1 else 4) & 15
+            counts = bytearray(16)
+            symbols = bytearray()
+            places = bytearray(self.count)
+            for length in range(1, 16):
+                for symbol in range(self.count):
+                    if lengths[symbol] == length:
+                        places[symbol] = len(symbols)
+                        symbols.append(symbol)
+                        counts[length] += 1
+            row = self._rows[number] = (counts, symbols, places)
+        return row
 
     def write(self, writer: BitWriter, before: int, symbol: int) -> int:
         """Append a symbol's code; returns the symbol."""
-        row = self.row(before)
-        length = self.length(row, symbol)
+        counts, _, places = self._row(before)
+        place = places[symbol]
         code = 0
-        for other in range(self.count):
-            bits = self.length(row, other)
-            if bits < length or (bits == length and other < symbol):
-                code += 1 << (length - bits)
-        writer.write(code, length)
+        for length in range(1, 16):
+            count = counts[length]
+            if place < count:
+                writer.write(code + place, length)
+                break
+            place -= count
+            code = (code + count) << 1
         return symbol
 
     def read(self, reader: BitReader, before: int) -> int:
         """The next symbol. Raises ValueError at the end of the bits."""
-        row = self.row(before)
-        counts = bytearray(16)
-        for symbol in range(self.count):
-            counts[self.length(row, symbol)] += 1
-        code = 0
+        counts, symbols, _ = self._row(before)
+        code = start = 0
         for length in range(1, 16):
-            code = (code << 1 | reader.read(1)) - counts[length]
-            if code < 0:
-                code += counts[length]
-                for symbol in range(self.count):
-                    if self.length(row, symbol) == length:
-                        if not code:
-                            return symbol
-                        code -= 1
+            code = code << 1 | reader.read(1)
+            count = counts[length]
+            if code < count:
+                return symbols[start + code]
+            code -= count
+            start += count
         raise ValueError("no such code")
 
     def find(self, letter: int) -> "tuple[bool, int, int]":
@@ -160,7 +174,7 @@ def _fits(letters: "list[int]", number: int) -> bool:
     """Whether most letters of a text of unknown language are in this table."""
     table = _Table(number)
     balance = 0
-    for letter in letters:
+    for letter in letters[:_LOOK_MAX]:
         if letter > 0x40:
             balance += 1 if table.find(letter)[1] >= 0 else -1
     return balance > 0
