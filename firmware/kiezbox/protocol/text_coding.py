@@ -52,8 +52,8 @@ class _Table:
         self.count = self.shift + 3
 
     def _row(self, before: int) -> "tuple[bytearray, bytearray, bytearray]":
-        """The code that holds after symbol `before`: how many symbols have each length in bits, the symbols in the order
-        of their codes, and the place of each in that order. Made when first needed, since a text uses each row often.
+        """The code that holds after symbol `before`: how many symbols have each length in bits, the symbols in the
+        order of their codes, and the place of each in that order. Made when first needed; a text uses each row often.
         """
         number = self.data[before >> 1] >> (0 if before & 1 else 4) & 15
         row = self._rows.get(number)
