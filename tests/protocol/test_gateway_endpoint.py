@@ -258,3 +258,67 @@ def test_what_eight_fragments_cannot_hold_is_refused_at_once() -> None:
             raise AssertionError
     for action in sent(endpoint, 0):
         assert action.payload[7 if action.payload[0] == 0x15 else 10] & 15 <= 7
+
+
+def call(counter: int) -> bytes:
+    body = encode(envelope.EMERGENCY, {"category": 1, "code": "ABCDEFGH"})
+    sealed = envelope.seal(KEYS, NODE, envelope.EMERGENCY, counter, body)
+    return envelope.encode_uplink(KEYS, NODE, envelope.EMERGENCY, counter, 0, 1, sealed)
+
+
+def hear(endpoint: GatewayEndpoint, payload: bytes, now_ms: int) -> None:
+    received = endpoint.receive(NODE, payload, now_ms)
+    assert isinstance(received, Received)
+    endpoint.acknowledge(NODE, received.counter, 2, now_ms)
+
+
+def test_what_another_gateway_has_told_a_box_is_not_told_twice() -> None:
+    first, second = gateway(), gateway()
+    for endpoint in (first, second):
+        hear(endpoint, call(1), 0)
+        hear(endpoint, reading(2), 0)
+    [told] = sent(first, 0)
+    assert second.receive(0, told.payload, 400) == Rejected("not_an_uplink")
+    assert sent(second, 10**7) == []
+    assert second.next_wakeup_ms(10**7) is None
+    # From now on they leave each other a moment, for calls too.
+    hear(second, call(3), 10_000)
+    due_ms = second.next_wakeup_ms(10_000)
+    assert due_ms is not None
+    assert 10_000 <= due_ms <= 11_500
+    assert len(sent(second, due_ms)) == 1
+
+
+def test_a_call_that_comes_again_is_answered_by_every_gateway() -> None:
+    first, second = gateway(), gateway()
+    for endpoint in (first, second):
+        hear(endpoint, call(1), 0)
+    [told] = sent(first, 0)
+    second.receive(0, told.payload, 0)
+    for endpoint in (first, second):
+        hear(endpoint, call(1), 10_000)
+    second.receive(0, told.payload, 10_001)  # Sent again by somebody who means harm.
+    assert len(sent(second, 14_000)) == 1
+
+
+def test_readings_that_another_gateway_does_not_hold_stay_owed() -> None:
+    first, second = gateway(), gateway()
+    hear(first, reading(1, 1), 0)
+    hear(second, reading(2, 2), 0)
+    [told] = sent(first, 10**7)
+    second.receive(0, told.payload, 10**7)
+    assert len(sent(second, 10**7)) == 1
+
+
+def test_receipts_that_nobody_proved_settle_nothing() -> None:
+    endpoint = gateway()
+    hear(endpoint, call(1), 0)
+    other = GatewayEndpoint(b"other")
+    other.add_box(NODE, bytes(range(32)))
+    body = encode(envelope.EMERGENCY, {"category": 1, "code": "ABCDEFGH"})
+    keys = BoxKeys(bytes(range(32)))
+    sealed = envelope.seal(keys, NODE, envelope.EMERGENCY, 1, body)
+    hear(other, envelope.encode_uplink(keys, NODE, envelope.EMERGENCY, 1, 0, 1, sealed), 0)
+    [told] = sent(other, 0)
+    assert endpoint.receive(0, told.payload, 0) == Rejected("false_tag")
+    assert len(sent(endpoint, 0)) == 1

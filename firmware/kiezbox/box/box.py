@@ -82,6 +82,7 @@ class Box:
         self.unsent = 0
         self.unsaved = 0
         self._bell = Bell()
+        self._due_ms: int | None = None
         self._wall()
 
     # For the portal
@@ -151,9 +152,12 @@ class Box:
             self._supervisor.waits("listen")
             frame, rssi_dbm, snr_db = await self._ports.radio.receive()
             self._supervisor.alive("listen")
-            for event in self._node.receive(frame, rssi_dbm, snr_db, self.now_ms()):
+            found = self._node.receive(frame, rssi_dbm, snr_db, self.now_ms())
+            for event in found:
                 self._happened(event)
-            self._bell.ring()
+            # Most frames are copies of what is known already, and change nothing for who speaks.
+            if found or self._node.next_wakeup_ms(self.now_ms()) != self._due_ms:
+                self._bell.ring()
 
     async def speak(self) -> None:
         """What the node wants done: flash first, then the air."""
@@ -165,7 +169,7 @@ class Box:
                 resume_ms = self.now_ms() + RESUME_PAUSE_MS
                 self._calls.resume()
             await self._act(self._node.poll(self.now_ms()))
-            due_ms = self._node.next_wakeup_ms(self.now_ms())
+            due_ms = self._due_ms = self._node.next_wakeup_ms(self.now_ms())
             wait_ms = self._supervisor.beat_ms()
             if due_ms is not None:
                 wait_ms = min(max(due_ms - self.now_ms(), 0), wait_ms)

@@ -13,6 +13,7 @@ from kiezbox.protocol.replay import ReplayWindow
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 WINDOW = 4096
 """Counters below the highest that are still taken: a box re-sends readings of many days after a long outage."""
@@ -37,6 +38,8 @@ class GatewayBox:
         """The stage last acknowledged, by counter, of calls."""
         self.owed_stages: dict[int, int] = {}
         self.owed_fragments: dict[int, int] = {}
+        self.insisted: set[int] = set()
+        """Calls that came again after a receipt: another gateway's receipt does not settle these."""
         self.owed_readings_since_ms: int | None = None
         self.upto = 0
         self._held = 0
@@ -115,6 +118,17 @@ class GatewayBox:
             below_held = self.upto - 8 * length <= self._floor
         return gateway_wire.readings_item(self.upto, held & ((1 << 8 * length) - 1), length, below_held)
 
+    def told_by_another(self, item: "tuple[str, int, Any]") -> None:
+        """Another gateway has said this to the box: it need not be said twice."""
+        what, number, told = item
+        if what == "stage":
+            if number not in self.insisted and self.owed_stages.get(number, 0) <= told:
+                self.owed_stages.pop(number, None)
+        elif what == "readings" and self.owed_readings_since_ms is not None:
+            known = range(max(1, self.upto - SEQUENCES_BACK), self.upto + 1)
+            if all(sequence in told for sequence in known if self.holds_reading(sequence)):
+                self.owed_readings_since_ms = None
+
     def owes(self) -> bool:
         """Whether something waits for the next receipt."""
         return bool(self.owed_stages or self.owed_fragments or self.owed_readings_since_ms is not None)
@@ -131,6 +145,7 @@ class GatewayBox:
                 if len(items) + len(item) <= room:
                     items += item
                     del owed[counter]
+                    self.insisted.discard(counter)
         if self.owed_readings_since_ms is not None:
             item = self.readings_item()
             if len(items) + len(item) <= room:

@@ -9,7 +9,9 @@ down.
    If its receipt was given before, it is given again. A stored reading keeps its number even if it comes under another.
 4. Receipts for calls go out at once and take everything with them that is owed; readings wait to be acknowledged
    together.
-5. Downlink counters come from a reserved block: before the first Persist was confirmed nothing is sent down except
+5. Of several gateways that heard the same, one need say so: where another one's receipts were heard lately, those for
+   calls wait a moment, and what another one has told is owed no longer. A call that comes again is always answered.
+6. Downlink counters come from a reserved block: before the first Persist was confirmed nothing is sent down except
    receipts.
 
 Not here: SQLite, the radio, MQTT (kiezbox_gateway). Runs on CPython; its tests run on both interpreters.
@@ -17,7 +19,7 @@ Not here: SQLite, the radio, MQTT (kiezbox_gateway). Runs on CPython; its tests 
 
 from collections import namedtuple
 
-from kiezbox.protocol import envelope, events, gateway_wire, messages, priority
+from kiezbox.protocol import envelope, events, gateway_wire, messages, priority, receipt
 from kiezbox.protocol.counter import ReservedCounter
 from kiezbox.protocol.downlink import Downlink, Job
 from kiezbox.protocol.envelope import Envelope, EnvelopeError
@@ -48,6 +50,12 @@ READINGS_PAUSE_MS = 300_000
 FRAGMENTS_PAUSE_MS = 6_000
 """How long after the last fragment of a call the missing ones are asked for; several frames' time in a flood."""
 
+OTHERS_SPREAD_MS = 1_500
+"""Where there are other gateways, receipts for calls go out within this time, each gateway's at its own moment."""
+
+OTHERS_MS = 6 * 3_600_000
+"""Another gateway counts as being there for so long after its last receipts."""
+
 _CALLS = (envelope.EMERGENCY, envelope.EXERCISE, envelope.BUTTON)
 
 
@@ -69,6 +77,9 @@ class GatewayEndpoint:
         self._boxes: dict[int, GatewayBox] = {}
         self._revoked: set[int] = set()
         counter = ReservedCounter((saved or {}).get("down_counter_reserved") or 0)
+        self._random = RandomBits(entropy, b"gateway receipts")
+        self._others_until_ms = 0
+        self._stages_due_ms: int | None = None
         self._downlink = Downlink(RandomBits(entropy, b"gateway endpoint"), counter, sign, key_id)
         self._assembler = Assembler(64, 64 * 1024, 1_800_000)
         self._fragments_due: dict[tuple[int, int], int] = {}
@@ -120,6 +131,8 @@ class GatewayEndpoint:
             return Rejected(error.reason)
 
     def _receive(self, from_node: int, received: Envelope, now_ms: int) -> "Received | Progress":
+        if received.scheme == envelope.RECEIPTS:
+            self._overhear(received.body, now_ms)
         if received.scheme not in (envelope.UPLINK, envelope.UPLINK_SEALED):
             raise EnvelopeError("not_an_uplink")
         box = self._boxes.get(from_node)
@@ -135,7 +148,7 @@ class GatewayEndpoint:
         whole = (from_node, counter, received.kind, key)
         if freshness == SEEN and received.count > 1 and counter in box.stages:
             # All fragments were here before; one of them is enough to see that the receipt was not heard.
-            self._owe_stage(box, counter, box.stages[counter])
+            self._owe_again(box, counter, now_ms)
             return Progress(
                 from_node, counter, envelope.KIND_NAMES[received.kind], (1 << received.count) - 1, received.count
             )
@@ -162,7 +175,7 @@ class GatewayEndpoint:
         if key:
             del box.keys[:key]
         if counter in box.stages:
-            self._owe_stage(box, counter, box.stages[counter])
+            self._owe_again(box, counter, now_ms)
         if received.kind == envelope.COMMAND_RESULT:
             self._downlink.note_result(from_node, message, now_ms)
         return Received(from_node, counter, envelope.KIND_NAMES[received.kind], message, freshness == SEEN)
@@ -199,11 +212,29 @@ class GatewayEndpoint:
         box.stages[counter] = max(stage, box.stages.get(counter, 0))
         if len(box.stages) > 256:
             del box.stages[min(box.stages)]
-        self._owe_stage(box, counter, stage)
+        self._owe_stage(box, counter, stage, now_ms)
         return True
 
-    def _owe_stage(self, box: GatewayBox, counter: int, stage: int) -> None:
+    def _owe_stage(self, box: GatewayBox, counter: int, stage: int, now_ms: int) -> None:
         box.owed_stages[counter] = max(stage, box.owed_stages.get(counter, 0))
+        if self._stages_due_ms is None:
+            there = now_ms < self._others_until_ms
+            self._stages_due_ms = now_ms + (self._random.below(OTHERS_SPREAD_MS) if there else 0)
+
+    def _owe_again(self, box: GatewayBox, counter: int, now_ms: int) -> None:
+        """The box has not heard its receipt, whoever gave one."""
+        box.insisted.add(counter)
+        self._owe_stage(box, counter, box.stages[counter], now_ms)
+
+    def _overhear(self, body: bytes, now_ms: int) -> None:
+        """Another gateway's receipts (rule 5)."""
+        for box in self._boxes.values():
+            for items in receipt.own_items(box.keys, box.node_num, body):
+                self._others_until_ms = now_ms + OTHERS_MS
+                for item in receipt.decode_items(items):
+                    box.told_by_another(item)
+        if not any(box.owed_stages for box in self._boxes.values()):
+            self._stages_due_ms = None
 
     def _take_receipts(self, now_ms: int) -> "list[bytes]":
         for (node_num, counter), due_ms in list(self._fragments_due.items()):
@@ -214,13 +245,14 @@ class GatewayEndpoint:
         for box in self._boxes.values():
             since_ms = box.owed_readings_since_ms
             if (
-                box.owed_stages
+                (box.owed_stages and now_ms >= (self._stages_due_ms or 0))
                 or box.owed_fragments
                 or (since_ms is not None and now_ms - since_ms >= READINGS_PAUSE_MS)
             ):
                 urgent = True
         if not urgent:
             return []
+        self._stages_due_ms = None
         payloads = []
         entries = b""
         room = envelope.PAYLOAD_LENGTH_MAX - 2
@@ -298,8 +330,10 @@ class GatewayEndpoint:
         """When `poll` has something to do; None if only a received payload or a call can bring work."""
         due = list(self._fragments_due.values())
         for box in self._boxes.values():
-            if box.owed_stages or box.owed_fragments:
+            if box.owed_fragments:
                 return now_ms
+            if box.owed_stages:
+                due.append(self._stages_due_ms or now_ms)
             if box.owed_readings_since_ms is not None:
                 due.append(box.owed_readings_since_ms + READINGS_PAUSE_MS)
         due += self._downlink.due_ms()
