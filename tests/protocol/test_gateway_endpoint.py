@@ -322,3 +322,19 @@ def test_receipts_that_nobody_proved_settle_nothing() -> None:
     [told] = sent(other, 0)
     assert endpoint.receive(0, told.payload, 0) == Rejected("false_tag")
     assert len(sent(endpoint, 0)) == 1
+
+
+def test_a_call_is_taken_however_long_it_had_to_wait() -> None:
+    """For weeks no gateway was there, and the box went on with its readings: its call is older than the window."""
+    endpoint = gateway()
+    for number in range(600):
+        endpoint.receive(NODE, reading(5000 + number, 1 + number), 0)
+    for heard_before in (False, True):
+        found = endpoint.receive(NODE, call(7), 0)
+        assert isinstance(found, Received)
+        assert found.kind == "emergency"
+        assert found.duplicate_hint == heard_before
+    assert endpoint.acknowledge(NODE, 7, 2, 0)
+    assert len(sent(endpoint, 0)) == 1
+    assert endpoint.receive(NODE, reading(7), 0) == Rejected("counter_too_old")
+    assert len(endpoint._boxes[NODE].kinds) <= 512

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 WINDOW = 4096
-"""Counters below the highest that are still taken: a box re-sends readings of many days after a long outage."""
+"""Counters below the highest that are still taken, but for calls, of which every one is."""
 
 SEQUENCES_BACK = 8 * gateway_wire.BITMAP_LENGTH_MAX
 REMEMBERED_MAX = 512
@@ -63,8 +63,9 @@ class GatewayBox:
     def remember(self, counter: int, kind: int, sequence: int) -> None:
         """A whole message was handed to the owner."""
         self.window.mark(counter)
+        if len(self.kinds) >= REMEMBERED_MAX and counter not in self.kinds:
+            del self.kinds[min(self.kinds)]
         self.kinds[counter] = (kind, sequence)
-        _shorten(self.kinds)
 
     def hold_readings(self, sequences: "Iterable[int]", complete_below: int = 0) -> None:
         """These readings are stored for good, and so is every one below `complete_below`."""
@@ -152,8 +153,3 @@ class GatewayBox:
                 items += item
                 self.owed_readings_since_ms = None
         return items
-
-
-def _shorten(latest: "dict[int, tuple[int, int]]") -> None:
-    while len(latest) > REMEMBERED_MAX:
-        del latest[min(latest)]

@@ -7,6 +7,8 @@ down.
    committed.
 3. A message heard again is handed out again with duplicate_hint; the owner's store decides by the message's number.
    If its receipt was given before, it is given again. A stored reading keeps its number even if it comes under another.
+   A call is handed out however old its counter: a box keeps it until somebody has it, and may have sent thousands of
+   readings meanwhile.
 4. Receipts for calls go out at once and take everything with them that is owed; readings wait to be acknowledged
    together.
 5. Of several gateways that heard the same, one need say so: where another one's receipts were heard lately, those for
@@ -143,7 +145,7 @@ class GatewayEndpoint:
             raise EnvelopeError("false_tag")
         counter = received.counter
         freshness = box.window.judge(counter)
-        if freshness == TOO_OLD:
+        if freshness == TOO_OLD and received.kind not in _CALLS:
             raise EnvelopeError("counter_too_old")
         whole = (from_node, counter, received.kind, key)
         if freshness == SEEN and received.count > 1 and counter in box.stages:
@@ -171,6 +173,7 @@ class GatewayEndpoint:
             first = box.counter_of_reading(sequence)
             if first != counter:
                 return self._held_reading(box, counter, first, message, now_ms)
+        known = freshness == SEEN or counter in box.kinds
         box.remember(counter, received.kind, sequence)
         if key:
             del box.keys[:key]
@@ -178,7 +181,7 @@ class GatewayEndpoint:
             self._owe_again(box, counter, now_ms)
         if received.kind == envelope.COMMAND_RESULT:
             self._downlink.note_result(from_node, message, now_ms)
-        return Received(from_node, counter, envelope.KIND_NAMES[received.kind], message, freshness == SEEN)
+        return Received(from_node, counter, envelope.KIND_NAMES[received.kind], message, known)
 
     def _held_reading(self, box: GatewayBox, counter: int, first: int, message: "Message", now_ms: int) -> "Received":
         """A reading that is stored came again under another counter: it keeps its first one, and is stored once."""
