@@ -80,6 +80,9 @@ lock: ## Choose new versions of every package and write the lock files (needs uv
 	  --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 	@uv pip compile pyproject.toml --extra simulator --group run-build --group dev --constraint requirements.lock --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements-dev.lock
+	@# What a gateway needs and nothing more: all of it exists for a Raspberry Pi as well, which the simulator's packages do not.
+	@uv pip compile pyproject.toml --group run-build --constraint requirements.lock --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements-gateway.lock
 	@uv pip compile --group referee --no-deps --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --quiet --output-file requirements-referee.lock
 

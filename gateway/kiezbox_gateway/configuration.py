@@ -15,9 +15,24 @@ from urllib.parse import urlsplit
 from meshtastic.protobuf import config_pb2
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from kiezbox_gateway.language import text
+
 Token = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")]
+HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+# What pydantic calls a limit -> what is said of it.
+LIMITS = {
+    "ge": "must be at least {limit}",
+    "gt": "must be more than {limit}",
+    "le": "must be at most {limit}",
+    "min_length": "must have at least {limit} characters",
+    "max_length": "must have at most {limit} characters",
+    "pattern": "must match {limit}",
+    "expected": "must be {limit}",
+}
 
 
 class ConfigurationError(Exception):
@@ -88,6 +103,7 @@ class Boxes(Section):
     file: Path = Path("boxes.toml")
     district_key_file: Path = Path("keys/district_ed25519.key")
     district_key_id: Annotated[int, Field(ge=1, le=255)] = 1
+    silent_after_s: Annotated[int, Field(ge=600, le=30 * 86_400)] = 10_800
 
 
 class Broker(Section):
@@ -150,7 +166,10 @@ class Web(Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8480
     token_file: Path = Path("keys/api.token")
+    tokens_file: Path = Path("keys/api-tokens.toml")
+    allowed_hosts: frozenset[HostName] = frozenset()
     allow_remote: bool = False
+    language: Literal["auto", "en", "de"] = "auto"
 
     @model_validator(mode="after")
     def _loopback(self) -> "Web":
@@ -209,15 +228,15 @@ class Configuration(Section):
 def load(path: Path) -> Configuration:
     """Read and check a file. Raises ConfigurationError with every problem found."""
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigurationError(path, ["there is no such file; `kiezbox gateway init` writes one"]) from None
+        raise ConfigurationError(path, [text("there is no such file; `kiezbox gateway init` writes one")]) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(path, [f"cannot be read: {error}"]) from None
+        raise ConfigurationError(path, [text("cannot be read: {error}", error=error)]) from None
     try:
-        values = tomllib.loads(text)
+        values = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(path, [f"is not TOML: {error}"]) from None
+        raise ConfigurationError(path, [text("is not TOML: {error}", error=error)]) from None
     try:
         configuration = Configuration.model_validate(values)
     except ValidationError as error:
@@ -229,11 +248,18 @@ def _sentence(item: dict[str, object]) -> str:
     location = item["loc"]
     assert isinstance(location, tuple)  # noqa: S101  pydantic's own form.
     name = ".".join(str(part) for part in location)
-    if item["type"] == "extra_forbidden":
-        return f"{name} is not a known setting"
-    if item["type"] == "missing":
-        return f"{name} is missing"
-    message = str(item["msg"]).removeprefix("Value error, ")
+    kind, given = str(item["type"]), item.get("ctx")
+    limits = dict(given) if isinstance(given, dict) else {}
+    if kind == "extra_forbidden":
+        return text("{name} is not a known setting", name=name)
+    if kind == "missing":
+        return text("{name} is missing", name=name)
+    if kind == "value_error":
+        return f"{name}: {text(str(item['msg']).removeprefix('Value error, '))}"
+    for key, sentence in LIMITS.items():
+        if key in limits:
+            return f"{name}: {text(sentence, limit=limits[key])}"
+    message = str(item["msg"])
     return f"{name}: {message[:1].lower()}{message[1:]}"
 
 

@@ -82,3 +82,12 @@ class Disk:
         except OSError:
             with contextlib.suppress(OSError):
                 self._reserve.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

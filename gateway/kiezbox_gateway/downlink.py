@@ -305,6 +305,22 @@ class Downlink:
             self._start(number, "bulletin", message, None, expires_ms, {})
         return number
 
+    async def send_settings(
+        self, node_num: int, settings: dict[str, str | int], *, origin: str, lifetime_s: int
+    ) -> int:
+        """Send settings to one box. Returns the job number. Raises ValueError, StoreError, KeyError."""
+        now_ms = unix_ms()
+        expires_ms = now_ms + lifetime_s * 1000
+        protocol_messages.encode(envelope.CONFIGURATION, settings)
+
+        job = {"kind": "configuration", "message": settings, "node_num": node_num, "boxes": [node_num]}
+        times = {"now_ms": now_ms, "expires_ms": expires_ms}
+        number = await self._store.submit(
+            lambda connection: jobs.create(connection, origin=origin, **job, **times)  # type: ignore[arg-type]
+        )
+        self._start(number, "configuration", dict(settings), node_num, expires_ms, {node_num: "queued"})
+        return number
+
     def send_time(self, time_s: int, quality: int) -> None:
         """Broadcast the time once; not kept, since it is only worth something now."""
         self._endpoint.broadcast("time", {"time_s": time_s, "quality": quality}, monotonic_ms())

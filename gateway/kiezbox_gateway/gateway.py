@@ -14,7 +14,8 @@ import structlog
 
 from kiezbox.protocol import envelope
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint
-from kiezbox_gateway import secret_files
+from kiezbox_gateway import box_files, secret_files
+from kiezbox_gateway.box_files import BoxIdentity
 from kiezbox_gateway.city.broker import BrokerAddress
 from kiezbox_gateway.city.command import CityCommands
 from kiezbox_gateway.city.message import TOPIC_ROOT, NativeProfile
@@ -28,10 +29,10 @@ from kiezbox_gateway.radio import session as radio_events
 from kiezbox_gateway.radio.link import RadioLink
 from kiezbox_gateway.radio.send_queue import PORT_TEXT
 from kiezbox_gateway.radio.setup import Wanted
-from kiezbox_gateway.secret_files import BoxIdentity
 from kiezbox_gateway.store import backup, erasure, jobs, shedding
 from kiezbox_gateway.store.rows import Heard, OutboxClass, StoreError, StoreFullError
 from kiezbox_gateway.store.store import Store
+from kiezbox_gateway.tokens import TokenList
 from kiezbox_gateway.uplink import WifiUplink
 
 # Sequence numbers of stored readings that the endpoint is told at the start, for its receipts.
@@ -49,13 +50,17 @@ class Gateway:
         store: Store,
         boxes: list[BoxIdentity],
         endpoint: GatewayEndpoint,
-        token: str,
+        tokens: TokenList,
+        files_read_s: float,
     ) -> None:
         self.configuration = configuration
         self.store = store
         self.boxes = {box.node_num: box for box in boxes}
         self.endpoint = endpoint
-        self.token = token
+        self.tokens = tokens
+        self.files_read_s = files_read_s
+        # Node number -> when (monotonic, seconds) a new key is offered to this box again; see `roster`.
+        self.key_offers: dict[int, float] = {}
         self.started_s = time.time()
         self.names = {box.node_num: box.name for box in boxes}
         self.names[0] = configuration.gateway.name
@@ -79,7 +84,7 @@ class Gateway:
             may_take=self.disk.may_take,
             make_room=self._make_room,
         )
-        self.commands = CityCommands(self.downlink, configuration.city.commands, list(self.boxes))
+        self.commands = CityCommands(self.downlink, configuration.city.commands, self.boxes)
         # Parts that failed by a mistake of ours and were begun anew, by name.
         self.faults: dict[str, int] = {}
         self.background: set[asyncio.Task[None]] = set()
@@ -87,8 +92,9 @@ class Gateway:
     @classmethod
     async def start(cls, configuration: Configuration) -> "Gateway":
         """Read keys, open the store, resume jobs. Raises SecretFileError, StoreError, BrokerError."""
-        boxes = secret_files.read_boxes(configuration.boxes.file)
-        token = secret_files.read_token(configuration.web.token_file)
+        boxes = box_files.read_boxes(configuration.boxes.file)
+        files_read_s = time.time()
+        tokens = TokenList(configuration.web.token_file, configuration.web.tokens_file)
         district_key = secret_files.read_district_key(configuration.boxes.district_key_file)
         secret_files.read_hex_key(configuration.radio.channel_key_file, secret_files.CHANNEL_KEY_LENGTHS)
         store = await Store.open(configuration.gateway.data_dir)
@@ -96,9 +102,9 @@ class Gateway:
             saved = await store.submit(jobs.saved)
             endpoint = GatewayEndpoint(os.urandom(32), district_key.sign, configuration.boxes.district_key_id, saved)
             for box in boxes:
-                highest, readings = await store.submit(_memory_of(box.node_num))
+                highest, readings = await store.submit(memory_of(box.node_num))
                 endpoint.add_box(box.node_num, box.root_key, highest, readings)
-            gateway = cls(configuration, store, boxes, endpoint, token)
+            gateway = cls(configuration, store, boxes, endpoint, tokens, files_read_s)
             await gateway.downlink.resume()
         except BaseException:
             await store.close()
@@ -180,8 +186,11 @@ class Gateway:
             return False
         return self.uplink.send(payload) if payload else self.uplink.is_used
 
-    async def erase(self, code_or_id: str, *, unconfirmed_too: bool) -> list[str]:
-        """Erase one person's call from store, log and backups; returns the ids. Raises StoreError."""
+    async def erase(self, code_or_id: str, *, unconfirmed_too: bool) -> tuple[list[str], list[str]]:
+        """Erase one person's call from store, log and backups. Raises StoreError.
+
+        Returns its ids, and the copies made elsewhere that could not be reached.
+        """
         now_ms = unix_ms()
         erased = await self.store.submit(
             lambda connection: erasure.erase_call(connection, code_or_id, now_ms, unconfirmed_too=unconfirmed_too)
@@ -189,9 +198,9 @@ class Gateway:
         self.city.forget(erased.sequences)
         self.downlink.forget(erased.jobs)
         await self.store.writer.outside(erasure.empty_log)
-        await asyncio.to_thread(backup.erase_from_backups, self.store.folder, erased.ids, now_ms)
+        not_reached = await asyncio.to_thread(backup.erase_from_backups, self.store.folder, erased.ids, now_ms)
         self.city.notify(OutboxClass.STAGE)
-        return erased.ids
+        return erased.ids, [str(path) for path in not_reached]
 
     async def _make_room(self, error: StoreError) -> bool:
         """Make room for a call: free the reserve, then let readings give up their pages. True when it may fit now."""
@@ -238,7 +247,7 @@ def _broker_address(settings: Broker, client_id: str) -> BrokerAddress:
     )
 
 
-def _memory_of(node_num: int) -> Any:
+def memory_of(node_num: int) -> Any:
     """Highest counter and newest reading numbers of a box: a function over a connection."""
 
     def look(connection: sqlite3.Connection) -> tuple[int, list[int]]:

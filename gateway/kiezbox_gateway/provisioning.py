@@ -23,9 +23,11 @@ def initialise(folder: Path, values: dict[str, str]) -> Path:
     """
     path = folder / FILE_NAME
     text = template()
-    for name, value in values.items():
+    for name, value in ({"data_dir": "data"} | values).items():
         if any(character in value for character in '"\\') or not value.isprintable():
-            raise SecretFileError(f"{name} must not contain quotation marks, backslashes or control characters")
+            raise SecretFileError(
+                "{name} must not contain quotation marks, backslashes or control characters", name=name
+            )
         text = text.replace("{" + name + "}", value)
     made: list[Path] = []
     try:
@@ -48,7 +50,7 @@ def initialise(folder: Path, values: dict[str, str]) -> Path:
             )
     except OSError as error:
         _remove(made)
-        raise SecretFileError(f"{folder} cannot be written: {error.strerror}") from None
+        raise SecretFileError("{folder} cannot be written: {reason}", folder=folder, reason=error.strerror) from None
     except BaseException:
         _remove(made)
         raise

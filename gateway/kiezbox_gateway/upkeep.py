@@ -12,8 +12,10 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from kiezbox_gateway import alarms, roster
 from kiezbox_gateway.clock import unix_ms
 from kiezbox_gateway.gateway import Gateway
+from kiezbox_gateway.secret_files import SecretFileError
 from kiezbox_gateway.store import backup, erasure, jobs, messages
 from kiezbox_gateway.store.rows import NewMessage, OutboxClass, StoreCorruptError, StoreError
 
@@ -21,6 +23,7 @@ THINNING_PAUSE_S = 10.0
 RETENTION_PAUSE_S = 3_600.0
 BACKUP_PAUSE_S = 86_400.0
 HEALTH_PAUSE_S = 900.0
+KEYS_PAUSE_S = 10.0
 FIRST_S = 5.0
 # Thinning stops a tenth below the limit, so that it does not run at every message.
 THIN_TO_PCT = 90
@@ -38,6 +41,8 @@ async def run(gateway: Gateway) -> None:
         (RETENTION_PAUSE_S, retain),
         (BACKUP_PAUSE_S, back_up),
         (HEALTH_PAUSE_S, report_health),
+        (KEYS_PAUSE_S, roster.change_keys),
+        (alarms.WATCH_PAUSE_S, alarms.Watch().look),
     ]
     async with asyncio.TaskGroup() as group:
         for pause_s, duty in duties:
@@ -51,7 +56,7 @@ async def _repeat(gateway: Gateway, pause_s: float, duty: Callable[[Gateway], Aw
             await duty(gateway)
         except StoreCorruptError:
             raise
-        except (StoreError, OSError) as error:
+        except (StoreError, SecretFileError, OSError) as error:
             log.error("upkeep_failed", duty=duty.__name__, reason=getattr(error, "reason", type(error).__name__))
         await asyncio.sleep(pause_s)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from kiezbox.protocol import events
 from kiezbox.protocol.box_endpoint import BoxEndpoint
-from kiezbox_gateway import configuration, provisioning, secret_files
+from kiezbox_gateway import box_files, configuration, provisioning, secret_files
 
 FIRST_NODE = 0x7C3E5100
 
@@ -36,9 +36,9 @@ class Deployment:
             text = text.replace(old, new)
         self.path.write_text(text)
         for index in range(boxes):
-            secret_files.enroll_box(folder / "boxes.toml", FIRST_NODE + index, f"Box {index}")
+            box_files.enroll_box(folder / "boxes.toml", FIRST_NODE + index, f"Box {index}")
         self.configuration = configuration.load(self.path)
-        self.identities = secret_files.read_boxes(self.configuration.boxes.file)
+        self.identities = box_files.read_boxes(self.configuration.boxes.file)
         self.token = secret_files.read_token(self.configuration.web.token_file)
         self.channel_key = secret_files.read_hex_key(self.configuration.radio.channel_key_file, (32,))
         self.public_key = secret_files.district_public_key(

@@ -72,7 +72,8 @@ def test_template_names_every_setting_with_its_default() -> None:
     text = provisioning.template()
     for name, value in VALUES.items():
         text = text.replace("{" + name + "}", value)
-    commented = text.replace("# client_id", "client_id")
+    text = text.replace("{data_dir}", "data")
+    commented = text.replace("# client_id", "client_id").replace("# allowed_hosts", "allowed_hosts")
     for name in ("username", "password_file", "ca_file", "certificate_file", "certificate_key_file"):
         assert f"# {name} = " in commented
         commented = commented.replace(f"# {name}", name)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kiezbox_gateway import configuration, provisioning, secret_files
+from kiezbox_gateway import box_files, configuration, provisioning, secret_files
 from kiezbox_gateway.secret_files import SecretFileError
 
 VALUES = {"name": "G", "district": "kiez", "station": "S", "radio": "auto", "city": "mqtt://h", "port": "1"}
@@ -16,7 +16,7 @@ def test_new_gateway_has_sound_and_private_keys(tmp_path: Path) -> None:
     settings = configuration.load(path)
     assert len(secret_files.read_hex_key(settings.radio.channel_key_file, (32,))) == 32
     assert len(secret_files.read_token(settings.web.token_file)) >= 32
-    assert secret_files.read_boxes(settings.boxes.file) == []
+    assert box_files.read_boxes(settings.boxes.file) == []
     for file in (settings.radio.channel_key_file, settings.boxes.district_key_file, settings.web.token_file):
         assert file.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "g" / "keys").stat().st_mode & 0o077 == 0
@@ -57,27 +57,27 @@ def test_malformed_key_is_named_and_not_told(tmp_path: Path, content: str) -> No
 
 def test_enrolled_boxes_are_read_back(tmp_path: Path) -> None:
     file = tmp_path / "boxes.toml"
-    secret_files.enroll_box(file, 0x7C3E51A4, "Bäckerei Straße 5")
-    secret_files.enroll_box(file, 5, "Zwei")
-    first, second = secret_files.read_boxes(file)
+    box_files.enroll_box(file, 0x7C3E51A4, "Bäckerei Straße 5")
+    box_files.enroll_box(file, 5, "Zwei")
+    first, second = box_files.read_boxes(file)
     assert (first.node_num, first.name, second.node_num) == (0x7C3E51A4, "Bäckerei Straße 5", 5)
     assert first.root_key != second.root_key
     with pytest.raises(SecretFileError, match="already"):
-        secret_files.enroll_box(file, 5, "Again")
+        box_files.enroll_box(file, 5, "Again")
     with pytest.raises(SecretFileError, match="printable"):
-        secret_files.enroll_box(file, 6, 'x"\n')
-    assert len(secret_files.read_boxes(file)) == 2
+        box_files.enroll_box(file, 6, 'x"\n')
+    assert len(box_files.read_boxes(file)) == 2
 
 
 def test_position_is_optional_and_checked(tmp_path: Path) -> None:
     file = tmp_path / "boxes.toml"
-    secret_files.enroll_box(file, 5, "Fünf")
+    box_files.enroll_box(file, 5, "Fünf")
     text = file.read_text()
     file.write_text(text + "latitude = 52.48\nlongitude = 13.35\n")
-    assert secret_files.read_boxes(file)[0].latitude == 52.48
+    assert box_files.read_boxes(file)[0].latitude == 52.48
     file.write_text(text + "latitude = 152.48\n")
     with pytest.raises(SecretFileError, match="box 1 needs"):
-        secret_files.read_boxes(file)
+        box_files.read_boxes(file)
 
 
 @pytest.mark.parametrize(
@@ -97,19 +97,19 @@ def test_position_is_optional_and_checked(tmp_path: Path) -> None:
 def test_malformed_list_of_boxes_is_one_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "boxes.toml").write_text(text)
     with pytest.raises(SecretFileError):
-        secret_files.read_boxes(tmp_path / "boxes.toml")
+        box_files.read_boxes(tmp_path / "boxes.toml")
 
 
 def test_twice_the_same_box(tmp_path: Path) -> None:
     file = tmp_path / "boxes.toml"
-    secret_files.enroll_box(file, 5, "Fünf")
+    box_files.enroll_box(file, 5, "Fünf")
     file.write_text(file.read_text() * 2)
     with pytest.raises(SecretFileError, match="twice"):
-        secret_files.read_boxes(file)
+        box_files.read_boxes(file)
 
 
 def test_missing_files_say_which_command_makes_them(tmp_path: Path) -> None:
     with pytest.raises(SecretFileError, match="enroll"):
-        secret_files.read_boxes(tmp_path / "boxes.toml")
+        box_files.read_boxes(tmp_path / "boxes.toml")
     with pytest.raises(SecretFileError, match="init"):
         secret_files.read_secret(tmp_path / "x")

@@ -122,6 +122,10 @@ class GatewayEndpoint:
         self._boxes[node_num].expect_key(new_root_key)
         return self.command(node_num, "configuration", {"root_key": new_root_key}, now_ms)
 
+    def is_changing_key(self, node_num: int) -> bool:
+        """Whether a box has been offered a new root key that it has not used yet. Raises KeyError."""
+        return len(self._boxes[node_num].keys) > 1
+
     # Up
 
     def receive(self, from_node: int, payload: bytes, now_ms: int) -> "Received | Progress | Rejected":

@@ -11,13 +11,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kiezbox_gateway.city.mqtt import Connected, Event, MqttError, MqttSession, Refused
+from kiezbox_gateway.language import SpokenError
 
 OPEN_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
 READ_SIZE = 262_144
 
 
-class BrokerError(Exception):
+class BrokerError(SpokenError):
     """The broker cannot be reached, refuses us, or was lost. One sentence."""
 
 
@@ -44,7 +45,9 @@ def tls_context(address: BrokerAddress) -> ssl.SSLContext:
         if address.certificate_file is not None:
             context.load_cert_chain(address.certificate_file, address.certificate_key_file)
     except (OSError, ssl.SSLError) as error:
-        raise BrokerError(f"the TLS files of the city cannot be used: {error.strerror or error}") from error
+        raise BrokerError(
+            "the TLS files of the city cannot be used: {reason}", reason=error.strerror or error
+        ) from error
     return context
 
 
@@ -74,14 +77,18 @@ class BrokerConnection:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 reader, writer = await asyncio.open_connection(host, port, ssl=context, limit=READ_SIZE)
         except TimeoutError:
-            raise BrokerError(f"the city's broker at {place} does not answer") from None
+            raise BrokerError("the city's broker at {place} does not answer", place=place) from None
         except ssl.SSLCertVerificationError as error:
-            raise BrokerError(f"the certificate of {place} is not accepted: {error.verify_message}") from None
+            raise BrokerError(
+                "the certificate of {place} is not accepted: {reason}", place=place, reason=error.verify_message
+            ) from None
         except ssl.SSLError as error:
-            raise BrokerError(f"TLS with {place} failed: {error.reason}") from None
+            raise BrokerError("TLS with {place} failed: {reason}", place=place, reason=error.reason) from None
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
-            raise BrokerError(f"the city's broker at {place} cannot be reached: {reason}") from None
+            raise BrokerError(
+                "the city's broker at {place} cannot be reached: {reason}", place=place, reason=reason
+            ) from None
         raw = writer.get_extra_info("socket")
         if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -93,7 +100,9 @@ class BrokerConnection:
                 await connection._enter(address)
         except TimeoutError:
             await connection.close()
-            raise BrokerError(f"{place} accepts connections but does not answer; is it an MQTT broker?") from None
+            raise BrokerError(
+                "{place} accepts connections but does not answer; is it an MQTT broker?", place=place
+            ) from None
         except BrokerError:
             await connection.close()
             raise
@@ -107,7 +116,7 @@ class BrokerConnection:
             while events:
                 event = events.pop(0)
                 if isinstance(event, Refused):
-                    raise BrokerError(f"the city's broker refuses the gateway: {event.reason}")
+                    raise BrokerError("the city's broker refuses the gateway: {reason}", reason=event.reason)
                 if isinstance(event, Connected):
                     self.receive_max, self.packet_max = event.receive_max, event.packet_max
                     self.session_present = event.session_present
@@ -125,7 +134,7 @@ class BrokerConnection:
             data = await self._reader.read(READ_SIZE)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
-            raise BrokerError(f"the connection to the city was lost: {reason}") from None
+            raise BrokerError("the connection to the city was lost: {reason}", reason=reason) from None
         if not data:
             raise BrokerError("the city's broker closed the connection")
         self._read_s = time.monotonic()

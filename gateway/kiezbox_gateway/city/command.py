@@ -89,7 +89,7 @@ class Mode(Command):
 class CityCommands:
     """Carries out what the city sends. `kinds`: which commands it may send; `boxes`: node numbers for modes."""
 
-    def __init__(self, downlink: Downlink, kinds: Collection[str], boxes: list[int]) -> None:
+    def __init__(self, downlink: Downlink, kinds: Collection[str], boxes: Collection[int]) -> None:
         self._downlink = downlink
         self._kinds = kinds
         self._boxes = boxes
@@ -133,7 +133,7 @@ class CityCommands:
             await self._downlink.send_mode(
                 mode.mode,
                 origin="city",
-                boxes=self._boxes,
+                boxes=list(self._boxes),
                 lifetime_s=mode.lifetime_s,
                 command_id=f"city:{mode.id}",
             )

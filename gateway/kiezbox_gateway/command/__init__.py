@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from kiezbox import __version__
+from kiezbox_gateway.language import SpokenError, harmless, text
 
 GROUP = "kiezbox.commands"
 EXIT_FAILED = 1
@@ -24,7 +25,7 @@ Run a gateway: `kiezbox gateway init`, then `kiezbox gateway doctor`, then `kiez
 Look at a frame from the air: `kiezbox frame decode HEX --channel NAME --key BASE64`."""
 
 
-class CommandError(Exception):
+class CommandError(SpokenError):
     """A command cannot do what it was asked; the text is one sentence that says what to do."""
 
 
@@ -44,8 +45,20 @@ class LazyGroup(TyperGroup):
                 return _broken(cmd_name, error)
             command = typer.main.get_command(loaded) if isinstance(loaded, typer.Typer) else loaded
             command.name = cmd_name
+            translate(command)
             return command
         return None
+
+
+def translate(command: Any) -> None:
+    """Put the help of a command and of all below it into the reader's language."""
+    if command.help:
+        command.help = text(command.help)
+    for parameter in command.params:
+        if getattr(parameter, "help", None):
+            parameter.help = text(parameter.help)
+    for each in getattr(command, "commands", {}).values():
+        translate(each)
 
 
 def _broken(name: str, error: Exception) -> TyperCommand:
@@ -117,11 +130,12 @@ def _report(error: Exception) -> int:
         show()
         return int(getattr(error, "exit_code", EXIT_FAILED))
     if type(error).__name__ == "Abort":
-        typer.echo("Aborted.", err=True)
+        typer.echo(text("Stopped; nothing was changed."), err=True)
         return EXIT_FAILED
     problems = getattr(error, "problems", None)
     if problems:
-        typer.echo(f"{error.path} cannot be used:", err=True)  # type: ignore[attr-defined]
+        path = error.path  # type: ignore[attr-defined]
+        typer.echo(text("{path} cannot be used:", path=path), err=True)
         for problem in problems:
             typer.echo(f"  - {problem}", err=True)
         return EXIT_FAILED
@@ -129,10 +143,12 @@ def _report(error: Exception) -> int:
         sentence = (
             f"{error.strerror}: {error.filename}" if isinstance(error, OSError) and error.filename else str(error)
         )
-        typer.echo(f"kiezbox: {sentence}", err=True)
+        typer.echo(f"kiezbox: {harmless(sentence)}", err=True)
         return EXIT_FAILED
-    typer.echo(
-        f"kiezbox: internal error ({type(error).__name__}: {error}); set KIEZBOX_TRACEBACK=1 for details and report it",
-        err=True,
+    sentence = text(
+        "internal error ({name}: {error}); set KIEZBOX_TRACEBACK=1 for details and report it",
+        name=type(error).__name__,
+        error=error,
     )
+    typer.echo(f"kiezbox: {harmless(sentence)}", err=True)
     return EXIT_INTERNAL

@@ -2,7 +2,6 @@
 """`kiezbox gateway doctor`: looks at everything a gateway needs and says what to do about what is wrong."""
 
 import asyncio
-import json
 import os
 import time
 from collections.abc import Callable
@@ -11,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from kiezbox_gateway import clock, configuration, logging_setup, secret_files
+from kiezbox_gateway import alarms, box_files, clock, configuration, logging_setup, secret_files
 from kiezbox_gateway.city.broker import BrokerAddress, BrokerConnection, BrokerError
-from kiezbox_gateway.command import client
+from kiezbox_gateway.command import client, printing
 from kiezbox_gateway.command.client import DEFAULT_CONFIG, ConfigOption, JsonOption
 from kiezbox_gateway.configuration import Configuration, ConfigurationError
+from kiezbox_gateway.language import text
 from kiezbox_gateway.radio.link import RadioLink
 from kiezbox_gateway.radio.session import Event
 from kiezbox_gateway.radio.setup import Wanted
@@ -43,15 +41,17 @@ class Finding:
 
 def _secrets(settings: Configuration) -> Finding:
     try:
-        boxes = secret_files.read_boxes(settings.boxes.file)
+        boxes = box_files.read_boxes(settings.boxes.file)
         secret_files.read_district_key(settings.boxes.district_key_file)
         secret_files.read_hex_key(settings.radio.channel_key_file, secret_files.CHANNEL_KEY_LENGTHS)
         secret_files.read_token(settings.web.token_file)
     except secret_files.SecretFileError as error:
-        return Finding("keys", False, str(error), "repair the file named")
+        return Finding("keys", False, str(error), text("repair the file named"))
     if not boxes:
-        return Finding("keys", False, "no box is enrolled", "`kiezbox gateway enroll NODE NAME` for each box")
-    return Finding("keys", True, f"in order, {len(boxes)} boxes")
+        return Finding(
+            "keys", False, text("no box is enrolled"), text("`kiezbox gateway enroll NODE NAME` for each box")
+        )
+    return Finding("keys", True, text("in order, {count} boxes", count=len(boxes)))
 
 
 def _disk(settings: Configuration) -> Finding:
@@ -70,38 +70,44 @@ def _disk(settings: Configuration) -> Finding:
         probe.unlink()
         statistics = os.statvfs(folder)
     except OSError as error:
-        return Finding("disk", False, f"{folder}: {error.strerror}", "give the gateway's user the right to write there")
+        return Finding(
+            "disk", False, f"{folder}: {error.strerror}", text("give the gateway's user the right to write there")
+        )
     free_mib = statistics.f_bavail * statistics.f_frsize >> 20
     slowest_ms = max(times_ms)
-    found = f"{free_mib} MiB free, slowest sync {slowest_ms:.1f} ms"
+    found = text("{free} MiB free, slowest sync {slowest:.1f} ms", free=free_mib, slowest=slowest_ms)
     if free_mib < settings.outbox.disk_free_min_mib:
-        return Finding("disk", False, found, "make room, or lower outbox.disk_free_min_mib")
+        return Finding("disk", False, found, text("make room, or lower outbox.disk_free_min_mib"))
     if slowest_ms > SYNC_SLOW_MS:
-        return Finding("disk", False, found, "use a better SD card or an SSD; each message waits for a sync")
+        return Finding("disk", False, found, text("use a better SD card or an SSD; each message waits for a sync"))
     return Finding("disk", True, found)
 
 
 def _database(settings: Configuration) -> Finding:
     path = settings.gateway.data_dir / database.FILE_NAME
     if not path.exists():
-        return Finding("database", True, "none yet; the first start makes it")
+        return Finding("database", True, text("none yet; the first start makes it"))
     try:
         version = backup.check(path)
     except StoreError as error:
         return Finding(
-            "database", False, str(error), "start the gateway, which repairs it, or `kiezbox gateway restore`"
+            "database", False, str(error), text("start the gateway, which repairs it, or `kiezbox gateway restore`")
         )
-    return Finding("database", True, f"sound, schema {version}, {len(backup.newest_first(path.parent))} backups")
+    return Finding(
+        "database",
+        True,
+        text("sound, schema {version}, {count} backups", version=version, count=len(backup.newest_first(path.parent))),
+    )
 
 
 def _clock(settings: Configuration) -> Finding:
     quality = clock.quality(settings.clock.trust)
     if settings.clock.trust == "never":
-        return Finding("clock", True, "boxes are not told the time (clock.trust)")
+        return Finding("clock", True, text("boxes are not told the time (clock.trust)"))
     if not quality:
-        advice = "enable NTP (timedatectl set-ntp true); until then boxes are not told the time"
-        return Finding("clock", False, "not in step with NTP", advice)
-    return Finding("clock", True, "in step")
+        advice = text("enable NTP (timedatectl set-ntp true); boxes are not told the time")
+        return Finding("clock", False, text("not in step with NTP"), advice)
+    return Finding("clock", True, text("in step"))
 
 
 def _running(config: Path) -> dict[str, Any] | None:
@@ -128,17 +134,26 @@ async def _try_radio(settings: Configuration) -> Finding:
             await ready.wait()
     except TimeoutError:
         return Finding(
-            "radio", False, link.status.last_error or "does not answer", "check cable, power and radio.address"
+            "radio",
+            False,
+            link.status.last_error or text("does not answer"),
+            text("check cable, power and radio.address"),
         )
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     if link.status.differences:
-        found = "settings that do not fit: " + ", ".join(link.status.differences)
+        found = text("settings that do not fit: {names}", names=", ".join(link.status.differences))
         if radio.setup:
-            return Finding("radio", True, f"{found}; the gateway will write them")
-        return Finding("radio", False, found, "set radio.setup = true, or change them with the Meshtastic app")
-    return Finding("radio", True, f"node {link.status.node_num:08x}, firmware {link.status.firmware_version}")
+            return Finding("radio", True, text("{found}; the gateway will write them", found=found))
+        return Finding("radio", False, found, text("set radio.setup = true, or change them with the Meshtastic app"))
+    return Finding(
+        "radio",
+        True,
+        text(
+            "node {node}, firmware {version}", node=f"{link.status.node_num:08x}", version=link.status.firmware_version
+        ),
+    )
 
 
 async def _try_city(settings: Configuration) -> Finding:
@@ -159,19 +174,38 @@ async def _try_city(settings: Configuration) -> Finding:
         )
         connection = await BrokerConnection.open(address)
     except (BrokerError, secret_files.SecretFileError) as error:
-        return Finding("city", False, str(error), "messages wait in the outbox until the broker answers")
+        return Finding("city", False, str(error), text("messages wait in the outbox until the broker answers"))
     await connection.close()
-    return Finding("city", True, f"{city.url} accepts the gateway")
+    return Finding("city", True, text("{url} accepts the gateway", url=city.url))
+
+
+def _certificate(settings: Configuration) -> Finding:
+    path = settings.city.certificate_file
+    left_s = alarms.certificate_left_s(path, time.time())
+    if path is None:
+        return Finding("certificate", True, text("none is used"))
+    if left_s is None:
+        return Finding("certificate", False, text("{path} cannot be read", path=path), text("repair the file named"))
+    found = text("{days} days left", days=int(left_s // 86_400))
+    good = left_s > alarms.CERTIFICATE_S
+    return Finding("certificate", good, found, "" if good else text(alarms.KINDS["certificate_expires"].advice))
 
 
 def _part(status: dict[str, Any], name: str) -> Finding:
     part = status[name]
     if name == "radio":
         good = part["state"] == "ready" and not part["does_not_fit"] and not part["contended"]
-        advice = "close the other program that uses the radio" if part["contended"] else "check cable and power"
-        return Finding(name, good, part["last_error"] or part["state"], "" if good else advice)
-    found = "connected" if part["connected"] else part["last_error"] or "not connected"
-    return Finding(name, part["connected"], found, "" if part["connected"] else "messages wait in the outbox")
+        kind = "radio_contended" if part["contended"] else "radio_settings" if part["does_not_fit"] else "radio_away"
+        found = part["state"] if good else part["last_error"] or text(alarms.KINDS[kind].sentence)
+        return Finding(name, good, found, "" if good else text(alarms.KINDS[kind].advice))
+    if part["connected"]:
+        return Finding(name, True, text("connected"))
+    return Finding(
+        name,
+        False,
+        part["last_error"] or text("not reachable"),
+        text("messages wait in the outbox until the broker answers"),
+    )
 
 
 def examine(config: Path) -> list[Finding]:
@@ -179,19 +213,30 @@ def examine(config: Path) -> list[Finding]:
     try:
         settings = configuration.load(config)
     except ConfigurationError as error:
-        return [Finding("configuration", False, problem, f"edit {config}") for problem in error.problems]
-    findings = [Finding("configuration", True, f"{config} is in order")]
-    checks: list[Callable[[Configuration], Finding]] = [_secrets, _disk, _database, _clock]
+        return [
+            Finding("configuration", False, problem, text("edit {path}", path=config)) for problem in error.problems
+        ]
+    findings = [Finding("configuration", True, text("{config} is in order", config=config))]
+    checks: list[Callable[[Configuration], Finding]] = [_secrets, _disk, _database, _clock, _certificate]
     findings += [check(settings) for check in checks]
-    if findings[1].good or "no box" in findings[1].found:
+    if _token_is_readable(settings):
         status = _running(config)
         if status is not None:
-            findings.append(Finding("gateway", True, f"runs since {status['uptime_s']} s"))
+            findings.append(Finding("gateway", True, text("runs since {seconds} s", seconds=status["uptime_s"])))
             findings += [_part(status, "radio"), _part(status, "city")]
         else:
-            findings.append(Finding("gateway", True, "is not running"))
+            findings.append(Finding("gateway", True, text("is not running")))
             findings += [asyncio.run(_try_radio(settings)), asyncio.run(_try_city(settings))]
     return findings
+
+
+def _token_is_readable(settings: Configuration) -> bool:
+    try:
+        secret_files.read_token(settings.web.token_file)
+        secret_files.read_hex_key(settings.radio.channel_key_file, secret_files.CHANNEL_KEY_LENGTHS)
+    except secret_files.SecretFileError:
+        return False
+    return True
 
 
 @app.command()
@@ -199,7 +244,8 @@ def doctor(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
     """Check configuration, keys, disk, database, clock, radio and broker, and say what to do."""
     # What the parts log while they are tried is said by the findings.
     logging_setup.configure("error", "text")
-    findings = examine(config)
+    with printing.waiting(text("Looking at configuration, keys, disk, database, clock, radio and broker ...")):
+        findings = examine(config)
     _print(findings, as_json=as_json)
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
@@ -207,12 +253,17 @@ def doctor(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
 
 def _print(findings: list[Finding], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=1))
+        printing.as_json([asdict(finding) for finding in findings])
         return
-    table = Table(title="Gateway", title_justify="left")
-    for column in ("", "what", "found", "what to do"):
-        table.add_column(column, overflow="fold")
-    for finding in findings:
-        mark = "[green]good[/green]" if finding.good else "[red]BAD[/red]"
-        table.add_row(mark, finding.name, finding.found, finding.advice)
-    Console().print(table)
+    rows = [
+        {
+            "mark": text("good") if each.good else text("BAD"),
+            "name": text(each.name),
+            "found": each.found,
+            "do": each.advice,
+        }
+        for each in findings
+    ]
+    printing.table(
+        rows, {"mark": "", "name": text("What"), "found": text("Found"), "do": text("What to do")}, "Gateway"
+    )

@@ -15,12 +15,13 @@ from urllib.parse import quote
 import typer
 
 from kiezbox.protocol.reading import VALUE_NAMES
-from kiezbox_gateway import configuration, secret_files
+from kiezbox_gateway import box_files, configuration
 from kiezbox_gateway.city.message import instant
 from kiezbox_gateway.clock import unix_ms
-from kiezbox_gateway.command import CommandError, client
+from kiezbox_gateway.command import CommandError, client, printing
 from kiezbox_gateway.command.client import DEFAULT_CONFIG, ConfigOption, JsonOption
 from kiezbox_gateway.configuration import Configuration
+from kiezbox_gateway.language import harmless, text
 from kiezbox_gateway.store import backup as backups
 from kiezbox_gateway.store import database, erasure
 from kiezbox_gateway.store.rows import StoreError
@@ -32,7 +33,7 @@ app = typer.Typer(pretty_exceptions_enable=False)
 def _reading(settings: Configuration) -> Iterator[sqlite3.Connection]:
     path = settings.gateway.data_dir / database.FILE_NAME
     if not path.exists():
-        raise CommandError(f"{path} is not there; has the gateway run yet?")
+        raise CommandError("{path} is not there; has the gateway run yet?", path=path)
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
             yield connection
@@ -79,7 +80,7 @@ def reading_rows(connection: sqlite3.Connection, names: dict[int, str]) -> Itera
             }
 
 
-def geojson(connection: sqlite3.Connection, boxes: list[secret_files.BoxIdentity]) -> dict[str, Any]:
+def geojson(connection: sqlite3.Connection, boxes: list[box_files.BoxIdentity]) -> dict[str, Any]:
     """A FeatureCollection of the boxes with their latest reading; geometry is null where the position is not known."""
     features = []
     for box in boxes:
@@ -107,7 +108,7 @@ def export(
 ) -> None:
     """Write readings as CSV (one row per sample), or boxes with their latest reading as GeoJSON. Never calls."""
     settings = configuration.load(config)
-    boxes = secret_files.read_boxes(settings.boxes.file)
+    boxes = box_files.read_boxes(settings.boxes.file)
     with _reading(settings) as connection, _output(output) as file:
         if form == "geojson":
             json.dump(geojson(connection, boxes), file, ensure_ascii=False, indent=1)
@@ -133,9 +134,15 @@ def backup(
     """Make a checked copy of the database, while the gateway runs or not."""
     settings = configuration.load(config)
     if not (settings.gateway.data_dir / database.FILE_NAME).exists():
-        raise CommandError(f"there is no database in {settings.gateway.data_dir} yet")
-    path = backups.make(settings.gateway.data_dir, target)
-    typer.echo(json.dumps({"backup": str(path)}) if as_json else f"Backup written: {path}")
+        raise CommandError("there is no database in {data_dir} yet", data_dir=settings.gateway.data_dir)
+    with printing.waiting(text("Copying and checking the database ...")):
+        path = backups.make(settings.gateway.data_dir, target)
+    if as_json:
+        printing.as_json({"backup": str(path)})
+        return
+    printing.line(text("Backup written: {path}", path=path))
+    if path.parent != settings.gateway.data_dir / backups.FOLDER_NAME:
+        printing.line(text("It holds calls for help. It is noted, so that `erase` reaches it while it stays there."))
 
 
 @app.command()
@@ -150,15 +157,18 @@ def restore(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = database.lock_folder(folder)
     try:
-        aside, carried = backups.restore(folder, source)
+        with printing.waiting(text("Checking the backup and carrying newer messages over ...")):
+            aside, carried = backups.restore(folder, source)
     finally:
         os.close(lock)
     if as_json:
-        typer.echo(json.dumps({"replaced": None if aside is None else str(aside), "carried_over": carried}))
+        printing.as_json({"replaced": None if aside is None else str(aside), "carried_over": carried})
         return
-    typer.echo(f"Restored from {source}; {carried} newer messages were carried over.")
+    printing.line(
+        text("Restored from {source}; {count} newer messages were carried over.", source=source, count=carried)
+    )
     if aside is not None:
-        typer.echo(f"The database before is kept as {aside}.")
+        printing.line(text("The database before is kept as {path}.", path=aside))
 
 
 @app.command()
@@ -171,21 +181,32 @@ def erase(
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Erase one person's call from the database, its log and all backups, and tell the city."""
+    """Erase one person's call from the database, its log and all backups, and tell the city.
+
+    Exit status 4: a copy made elsewhere by `backup` could not be reached; it is named."""
     settings = configuration.load(config)
     if not yes:
-        typer.confirm(f"Erase the call {call} for good?", abort=True)
+        typer.confirm(text("Erase the call {call} for good?", call=harmless(call)), abort=True)
     try:
         suffix = "?unconfirmed=1" if unconfirmed else ""
-        found = client.call(config, "DELETE", f"/api/v1/calls/{quote(call, safe='')}{suffix}")["erased"]
+        path = f"/api/v1/calls/{quote(call, safe='')}{suffix}"
+        with printing.waiting(text("Erasing from the database and every backup ...")):
+            found = client.call(config, "DELETE", path, timeout_s=client.SLOW_TIMEOUT_S)
     except client.NotRunningError:
         found = _erase_directly(settings.gateway.data_dir, call, unconfirmed=unconfirmed)
-    typer.echo(json.dumps({"erased": found}) if as_json else f"Erased: {', '.join(found)}")
+    if as_json:
+        printing.as_json(found)
+    else:
+        printing.line(text("Erased: {ids}", ids=", ".join(found["erased"])))
+        for each in found["not_reached"]:
+            printing.line(text("This copy could not be reached and may still hold it: {path}", path=each), "bold red")
+    if found["not_reached"]:
+        raise typer.Exit(4)
 
 
-def _erase_directly(folder: Path, call: str, *, unconfirmed: bool) -> list[str]:
+def _erase_directly(folder: Path, call: str, *, unconfirmed: bool) -> dict[str, list[str]]:
     if not (folder / database.FILE_NAME).exists():
-        raise CommandError(f"there is no database in {folder}")
+        raise CommandError("there is no database in {folder}", folder=folder)
     lock = database.lock_folder(folder)
     try:
         with closing(database.connect(folder / database.FILE_NAME)) as connection:
@@ -199,9 +220,9 @@ def _erase_directly(folder: Path, call: str, *, unconfirmed: bool) -> list[str]:
                 raise
             connection.execute("COMMIT")
             erasure.empty_log(connection)
-        backups.erase_from_backups(folder, erased.ids, now_ms)
+        not_reached = backups.erase_from_backups(folder, erased.ids, now_ms)
     except sqlite3.Error as error:
         raise database.translate(error) from error
     finally:
         os.close(lock)
-    return erased.ids
+    return {"erased": erased.ids, "not_reached": [str(path) for path in not_reached]}

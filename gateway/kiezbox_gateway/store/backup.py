@@ -5,12 +5,14 @@ A backup is one SQLite file, written by VACUUM INTO under another name, synced, 
 restore the counters of the protocol are moved ahead, because boxes refuse numbers they may have seen.
 """
 
+import json
 import os
 import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
 
+from kiezbox_gateway.disk import sync_folder
 from kiezbox_gateway.store import database, erasure, salvage
 from kiezbox_gateway.store.rows import StoreCorruptError, StoreError
 
@@ -18,31 +20,24 @@ FOLDER_NAME = "backups"
 SUFFIX = ".sqlite"
 PARTIAL = ".partial"
 REPLACED = "replaced-"
+# A line of JSON for each backup that was made elsewhere.
+COPIES = "copies"
 # More than a gateway can have used since any backup that is kept.
 COUNTERS_AHEAD = {"down_counter_reserved": 1_000_000, "mode_epoch": 10_000}
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def check(path: Path) -> int:
     """Schema version of a sound database file. Raises StoreCorruptError, StoreError."""
     if not path.is_file():
-        raise StoreError(f"{path} is not there")
+        raise StoreError("{path} is not there", path=path)
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if result != "ok":
-                raise StoreCorruptError(f"{path} is damaged: {result}")
+                raise StoreCorruptError("{path} is damaged: {result}", path=path, result=result)
             found = database.version(connection)
             if not found:
-                raise StoreError(f"{path} is not a database of this gateway")
+                raise StoreError("{path} is not a database of this gateway", path=path)
             connection.execute("SELECT count(*) FROM saved").fetchone()
             return found
     except sqlite3.Error as error:
@@ -57,7 +52,7 @@ def make(folder: Path, target: Path | None = None) -> Path:
         backups.mkdir(mode=0o700, exist_ok=True)
         target = backups / (time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + SUFFIX)
     if target.exists():
-        raise StoreError(f"{target} exists already")
+        raise StoreError("{target} exists already", target=target)
     partial = target.with_name(target.name + PARTIAL)
     partial.unlink(missing_ok=True)
     try:
@@ -67,6 +62,8 @@ def make(folder: Path, target: Path | None = None) -> Path:
         check(partial)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
+        if target.parent.resolve() != (folder / FOLDER_NAME).resolve():
+            _note_copy(folder, target.resolve())
         partial.rename(target)
         sync_folder(target.parent)
     except sqlite3.Error as error:
@@ -76,7 +73,7 @@ def make(folder: Path, target: Path | None = None) -> Path:
         partial.unlink(missing_ok=True)
         if isinstance(error, StoreError):
             raise
-        raise StoreError(f"{target} cannot be written: {error.strerror}") from error
+        raise StoreError("{target} cannot be written: {reason}", target=target, reason=error.strerror) from error
     return target
 
 
@@ -106,27 +103,55 @@ def remove_old(folder: Path, keep_days: int, now_s: float) -> int:
     return removed
 
 
-def erase_from_backups(folder: Path, identifiers: list[str], now_ms: int) -> int:
-    """Erase messages from every backup. Returns how many backups were changed. Raises StoreError.
+def _note_copy(folder: Path, target: Path) -> None:
+    """Remember a backup made elsewhere before it is there, so that erasing knows of it."""
+    with (folder / COPIES).open("a", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(json.dumps(str(target)) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
-    A file that was replaced because it was damaged cannot be erased from safely; it is removed as a whole.
+
+def copies(folder: Path) -> list[Path]:
+    """Backups that were made elsewhere, whether they are still there or not."""
+    try:
+        lines = (folder / COPIES).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    return [Path(json.loads(line)) for line in dict.fromkeys(lines) if line]
+
+
+def erase_from_backups(folder: Path, identifiers: list[str], now_ms: int) -> list[Path]:
+    """Erase messages from every backup, also those made elsewhere. Raises StoreError.
+
+    Returns the copies that could not be reached: moved, on a medium that is not there, or not writable. A file that was
+    replaced because it was damaged cannot be erased from safely; it is removed as a whole.
     """
-    changed = 0
     for path in folder.glob(f"{REPLACED}*"):
         path.unlink()
     for path in newest_first(folder):
-        with closing(database.connect(path)) as connection:
-            try:
-                database.migrate(connection)
-                connection.execute("BEGIN IMMEDIATE")
-                found = erasure.erase_ids(connection, identifiers, now_ms)
-                connection.execute("COMMIT")
-                erasure.empty_log(connection)
-                connection.execute("PRAGMA journal_mode = DELETE").fetchone()
-            except sqlite3.Error as error:
-                raise database.translate(error) from error
-        changed += bool(found)
-    return changed
+        _erase_from(path, identifiers, now_ms)
+    not_reached = []
+    for path in copies(folder):
+        try:
+            check(path)
+            _erase_from(path, identifiers, now_ms)
+        except (StoreError, OSError):
+            not_reached.append(path)
+    return not_reached
+
+
+def _erase_from(path: Path, identifiers: list[str], now_ms: int) -> None:
+    with closing(database.connect(path)) as connection:
+        try:
+            database.migrate(connection)
+            connection.execute("BEGIN IMMEDIATE")
+            erasure.erase_ids(connection, identifiers, now_ms)
+            connection.execute("COMMIT")
+            erasure.empty_log(connection)
+            connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+        except sqlite3.Error as error:
+            raise database.translate(error) from error
 
 
 def restore(folder: Path, source: Path) -> tuple[Path | None, int]:
@@ -148,6 +173,9 @@ def restore(folder: Path, source: Path) -> tuple[Path | None, int]:
             if present.exists():
                 carried = salvage.carry_over(present, connection)
             connection.execute("BEGIN IMMEDIATE")
+            # Erased after this backup was made: it stays erased.
+            erased = [row[0] for row in connection.execute("SELECT id FROM tombstone").fetchall()]
+            erasure.erase_ids(connection, erased, time.time_ns() // 1_000_000)
             for name, ahead in COUNTERS_AHEAD.items():
                 connection.execute("UPDATE saved SET value = value + ? WHERE name = ?", (ahead, name))
             connection.execute(

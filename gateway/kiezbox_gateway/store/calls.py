@@ -79,7 +79,7 @@ def find(connection: sqlite3.Connection, code_or_id: str) -> FoundCall:
     if not rows:
         rows = connection.execute(f"{query} WHERE m.id = ?", (code_or_id,)).fetchall()
     if not rows:
-        raise NoSuchCallError(f"no call has the code or id {code_or_id}")
+        raise NoSuchCallError("no call has the code or id {call}", call=code_or_id)
     return row_to_call(rows[0])
 
 
@@ -105,7 +105,9 @@ def advance(
         raise StageError("only an answer (stage 5) has a text")
     call = find(connection, code_or_id)
     if stage < call.stage:
-        raise StageError(f"the call is at stage {call.stage} ({STAGE_NAMES[call.stage]}) already")
+        raise StageError(
+            "the call is at stage {stage} ({name}) already", stage=call.stage, name=STAGE_NAMES[call.stage]
+        )
     cursor = connection.execute(
         "INSERT INTO stage (message_sequence, stage, station, at_ms, text) VALUES (?, ?, ?, ?, ?)",
         (call.sequence, stage, station, now_ms, text),

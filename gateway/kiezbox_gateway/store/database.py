@@ -98,7 +98,9 @@ def migrate(connection: sqlite3.Connection, *, upto: int | None = None) -> int:
     begun_at = version(connection)
     if begun_at > len(available):
         raise StoreError(
-            f"the database was written by a newer version (schema {begun_at}); this one knows {len(available)}"
+            "the database was written by a newer version (schema {found}); this one knows {known}",
+            found=begun_at,
+            known=len(available),
         )
     applied = 0
     for number, text in available:
@@ -126,6 +128,6 @@ def lock_folder(folder: Path) -> int:
     except OSError as error:
         os.close(descriptor)
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            raise StoreLockedError(f"another gateway is using {folder}; stop it first") from None
-        raise StoreError(f"{folder} cannot be locked: {error.strerror}") from error
+            raise StoreLockedError("another gateway is using {folder}; stop it first", folder=folder) from None
+        raise StoreError("{folder} cannot be locked: {reason}", folder=folder, reason=error.strerror) from error
     return descriptor

@@ -4,6 +4,8 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from kiezbox_gateway.language import SpokenError
+
 # Which resident's words stand in the body: these are erased, never exported by default, and never thinned.
 PERSONAL_KINDS = ("call", "exercise", "button", "stage")
 
@@ -32,7 +34,7 @@ CLASS_OF_KIND = {
 }
 
 
-class StoreError(Exception):
+class StoreError(SpokenError):
     """The store could not do it. Nothing was changed and nothing may be acknowledged."""
 
     reason = "failed"

@@ -39,7 +39,9 @@ class Store:
             await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
             lock = database.lock_folder(folder)
         except OSError as error:
-            raise StoreReadOnlyError(f"{folder} cannot be used: {error.strerror}") from error
+            raise StoreReadOnlyError(
+                "{folder} cannot be used: {reason}", folder=folder, reason=error.strerror
+            ) from error
         path = folder / database.FILE_NAME
         try:
             await asyncio.to_thread(recovery.make_sound, folder)

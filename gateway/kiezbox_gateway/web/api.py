@@ -1,87 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTTP API under /api/v1, listed in docs/gateway.md: boxes, messages, calls, jobs; stages, modes, bulletins.
+"""What the HTTP API under /api/v1 shows: status, alarms, boxes, messages, calls, jobs. Orders are in `orders`.
 
-Input is checked by the same models as the city's commands. Times are ISO 8601 in UTC. Nothing here decides anything.
+Described in docs/gateway-api.yaml, which a test holds to these routes. Times are ISO 8601 in UTC.
 """
 
 import json
+import re
 import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kiezbox_gateway.city.command import Bulletin, Text
+from kiezbox_gateway import alarms
 from kiezbox_gateway.city.message import instant
-from kiezbox_gateway.store import calls, erasure, jobs
-from kiezbox_gateway.store.rows import PERSONAL_KINDS, OutboxClass
+from kiezbox_gateway.gateway import Gateway
+from kiezbox_gateway.store import calls, jobs
+from kiezbox_gateway.store.rows import CLASS_OF_KIND, PERSONAL_KINDS, OutboxClass
+from kiezbox_gateway.tokens import Role
+from kiezbox_gateway.web.request import ApiError, Route, limit
 
-if TYPE_CHECKING:
-    from kiezbox_gateway.gateway import Gateway
-
-LIMIT_MAX = 1_000
 MODE_NAMES = {1: "everyday", 2: "emergency", 3: "exercise", 4: "maintenance"}
-Model = TypeVar("Model", bound=BaseModel)
-
-
-class ApiError(Exception):
-    """A request that cannot be served: status and one sentence."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
-
-
-class ModeRequest(BaseModel):
-    """POST /api/v1/mode"""
-
-    model_config = ConfigDict(extra="forbid")
-    mode: Literal["everyday", "emergency", "exercise", "maintenance"]
-    scope: Literal["all", "district", "box"] = "all"
-    box: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{8}$")
-    lifetime_s: int = Field(default=86_400, ge=300, le=30 * 86_400)
-
-
-class StageRequest(BaseModel):
-    """POST /api/v1/calls/CODE/stage"""
-
-    model_config = ConfigDict(extra="forbid")
-    stage: Literal[3, 4, 5]
-    station: str | None = Field(default=None, min_length=1, max_length=60)
-    text: Text | None = None
-
-
-async def _body(request: web.Request, model: type[Model]) -> Model:
-    if not request.content_type.endswith("json"):
-        raise ApiError(415, "send JSON with Content-Type application/json")
-    try:
-        values = json.loads(await request.read())
-        return model.model_validate(values)
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors()]
-        raise ApiError(422, "; ".join(problems)) from None
-    except (ValueError, RecursionError):
-        raise ApiError(400, "the body is not JSON") from None
-
-
-def _limit(request: web.Request) -> int:
-    text = request.query.get("limit", "100")
-    if not text.isdecimal() or not 1 <= len(text) <= 6 or not 1 <= int(text) <= LIMIT_MAX:
-        raise ApiError(400, f"limit is a number from 1 to {LIMIT_MAX}")
-    return int(text)
 
 
 def _moment(unix_ms: int | None) -> str | None:
     return None if unix_ms is None else instant(unix_ms)
 
 
-async def status(gateway: "Gateway", request: web.Request) -> web.Response:
+async def status(gateway: Gateway, request: web.Request) -> web.Response:
     """What runs and what does not."""
     return web.json_response(await summary(gateway))
 
 
-async def summary(gateway: "Gateway") -> dict[str, Any]:
+async def summary(gateway: Gateway) -> dict[str, Any]:
     """The content of /api/v1/status, also behind the status page and `kiezbox gateway status`."""
     link, city, custody = gateway.link.status, gateway.city.status, gateway.custody.status
     waiting = await gateway.waiting_counts()
@@ -92,6 +42,7 @@ async def summary(gateway: "Gateway") -> dict[str, Any]:
         "uptime_s": int(time.time() - gateway.started_s),
         "boxes": len(gateway.boxes),
         "faults": gateway.faults,
+        "alarms": [alarm_row(alarm) for alarm in await alarms.look(gateway)],
         "radio": {
             "state": link.state,
             "node": None if link.node_num is None else f"{link.node_num:08x}",
@@ -131,12 +82,28 @@ async def summary(gateway: "Gateway") -> dict[str, Any]:
     }
 
 
-async def boxes(gateway: "Gateway", request: web.Request) -> web.Response:
+def alarm_row(alarm: alarms.Alarm) -> dict[str, Any]:
+    """An alarm as the API gives it; sentence and advice are in the language asked for."""
+    return {
+        "name": alarm.name,
+        "urgent": alarm.urgent,
+        "detail": alarm.detail,
+        "sentence": alarm.sentence,
+        "advice": alarm.advice,
+    }
+
+
+async def alarm_list(gateway: Gateway, request: web.Request) -> web.Response:
+    """What a person has to see to, the most urgent first."""
+    return web.json_response({"alarms": [alarm_row(alarm) for alarm in await alarms.look(gateway)]})
+
+
+async def boxes(gateway: Gateway, request: web.Request) -> web.Response:
     """All boxes of the district, heard or not."""
     return web.json_response({"boxes": await box_list(gateway)})
 
 
-async def box_list(gateway: "Gateway") -> list[dict[str, Any]]:
+async def box_list(gateway: Gateway) -> list[dict[str, Any]]:
     """Boxes with what was last heard of them."""
     rows = await gateway.store.rows(
         "SELECT node_num, highest_counter, heard_ms, received, duplicates, rssi_dbm, snr_cdb, hops, health, health_ms,"
@@ -153,6 +120,7 @@ async def box_list(gateway: "Gateway") -> list[dict[str, Any]]:
                 "latitude": box.latitude,
                 "longitude": box.longitude,
                 "heard_at": _moment(row[2]),
+                "heard_ms": row[2],
                 "received": row[3],
                 "duplicates": row[4],
                 "highest_counter": row[1],
@@ -161,6 +129,7 @@ async def box_list(gateway: "Gateway") -> list[dict[str, Any]]:
                 "hops": row[7],
                 "mode": MODE_NAMES.get(row[10] or 0),
                 "mode_epoch": row[11],
+                "key_change_open": box.next_root_key is not None,
                 "health_at": _moment(row[9]),
                 "health": None if row[8] is None else json.loads(row[8]),
             }
@@ -168,28 +137,29 @@ async def box_list(gateway: "Gateway") -> list[dict[str, Any]]:
     return found
 
 
-async def messages(gateway: "Gateway", request: web.Request) -> web.Response:
+async def messages(gateway: Gateway, request: web.Request) -> web.Response:
     """Newest messages; ?kind= ?box= ?limit= ?before=SEQUENCE. What residents wrote is only in /calls."""
     conditions = ["1"]
     parameters: list[str | int] = []
     if "kind" in request.query:
+        if request.query["kind"] not in CLASS_OF_KIND:
+            raise ApiError(400, "kind is one of {kinds}", kinds=", ".join(CLASS_OF_KIND))
         conditions.append("kind = ?")
         parameters.append(request.query["kind"])
     if "box" in request.query:
-        try:
-            parameters.append(int(request.query["box"], 16))
-        except ValueError:
-            raise ApiError(400, "box is a node number in hexadecimal") from None
+        if not re.fullmatch("[0-9a-fA-F]{1,8}", request.query["box"]):
+            raise ApiError(400, "box is a node number in hexadecimal")
+        parameters.append(int(request.query["box"], 16))
         conditions.append("node_num = ?")
     if "before" in request.query:
-        if not request.query["before"].isdecimal() or len(request.query["before"]) > 18:
+        if not re.fullmatch("[0-9]{1,18}", request.query["before"]):
             raise ApiError(400, "before is a sequence number")
         conditions.append("sequence < ?")
         parameters.append(int(request.query["before"]))
     rows = await gateway.store.rows(
         "SELECT sequence, id, kind, node_num, counter, verified, received_ms, measured_s, confirmed_ms, body"  # noqa: S608
         f" FROM message WHERE {' AND '.join(conditions)} ORDER BY sequence DESC LIMIT ?",
-        [*parameters, _limit(request)],
+        [*parameters, limit(request)],
     )
     found = [
         {
@@ -210,7 +180,7 @@ async def messages(gateway: "Gateway", request: web.Request) -> web.Response:
     return web.json_response({"messages": found})
 
 
-def _call(gateway: "Gateway", call: calls.FoundCall) -> dict[str, Any]:
+def _call(gateway: Gateway, call: calls.FoundCall) -> dict[str, Any]:
     return {
         "id": call.id,
         "code": call.code,
@@ -228,14 +198,14 @@ def _call(gateway: "Gateway", call: calls.FoundCall) -> dict[str, Any]:
     }
 
 
-async def call_list(gateway: "Gateway", request: web.Request) -> web.Response:
+async def call_list(gateway: Gateway, request: web.Request) -> web.Response:
     """Newest calls with what residents wrote; ?open=1 for those not answered yet."""
     query = calls.list_query(open_only=request.query.get("open") == "1")
-    rows = await gateway.store.rows(query, (_limit(request),))
+    rows = await gateway.store.rows(query, (limit(request),))
     return web.json_response({"calls": [_call(gateway, calls.row_to_call(tuple(row))) for row in rows]})
 
 
-async def one_call(gateway: "Gateway", request: web.Request) -> web.Response:
+async def one_call(gateway: Gateway, request: web.Request) -> web.Response:
     """One call by code or id, with its stages."""
     wanted = request.match_info["call"]
     try:
@@ -246,7 +216,7 @@ async def one_call(gateway: "Gateway", request: web.Request) -> web.Response:
             )
         )
     except calls.NoSuchCallError as error:
-        raise ApiError(404, str(error)) from None
+        raise ApiError(404, error.sentence, **error.values) from None
     shown = [
         {"stage": each["stage"], "station": each["station"], "at": instant(each["time_ms"]), "text": each["text"]}
         for each in stages
@@ -254,73 +224,10 @@ async def one_call(gateway: "Gateway", request: web.Request) -> web.Response:
     return web.json_response({**_call(gateway, found), "stages": shown})
 
 
-async def set_stage(gateway: "Gateway", request: web.Request) -> web.Response:
-    """Move a call to a stage; stage 5 carries the answer."""
-    wanted = await _body(request, StageRequest)
-    station = wanted.station or gateway.configuration.gateway.station
-    try:
-        call, job = await gateway.downlink.answer(
-            request.match_info["call"], wanted.stage, station, wanted.text, "board"
-        )
-    except calls.NoSuchCallError as error:
-        raise ApiError(404, str(error)) from None
-    except calls.StageError as error:
-        raise ApiError(409, str(error)) from None
-    except ValueError as error:
-        raise ApiError(422, str(error)) from None
-    return web.json_response({"id": call.id, "code": call.code, "stage": wanted.stage, "job": job}, status=202)
-
-
-async def erase_call(gateway: "Gateway", request: web.Request) -> web.Response:
-    """Erase a call everywhere; ?unconfirmed=1 also when the city does not have it yet."""
-    try:
-        erased = await gateway.erase(
-            request.match_info["call"], unconfirmed_too=request.query.get("unconfirmed") == "1"
-        )
-    except calls.NoSuchCallError as error:
-        raise ApiError(404, str(error)) from None
-    except erasure.ErasureError as error:
-        raise ApiError(409, str(error)) from None
-    return web.json_response({"erased": erased})
-
-
-async def set_mode(gateway: "Gateway", request: web.Request) -> web.Response:
-    """Broadcast a signed mode command."""
-    wanted = await _body(request, ModeRequest)
-    try:
-        job, epoch = await gateway.downlink.send_mode(
-            wanted.mode,
-            origin="board",
-            boxes=list(gateway.boxes),
-            scope=wanted.scope,
-            box=None if wanted.box is None else int(wanted.box, 16),
-            lifetime_s=wanted.lifetime_s,
-        )
-    except ValueError as error:
-        raise ApiError(422, str(error)) from None
-    return web.json_response({"job": job, "mode": wanted.mode, "epoch": epoch}, status=202)
-
-
-async def set_bulletin(gateway: "Gateway", request: web.Request) -> web.Response:
-    """Broadcast a signed notice."""
-    bulletin = await _body(request, Bulletin)
-    now_s = int(time.time())
-    try:
-        job = await gateway.downlink.send_bulletin(
-            bulletin.to_message(now_s),
-            origin="board",
-            expires_ms=(now_s + bulletin.lifetime_s) * 1000,
-            command_id=bulletin.command_id("board"),
-        )
-    except ValueError as error:
-        raise ApiError(422, str(error)) from None
-    return web.json_response({"job": job}, status=202)
-
-
-async def job_list(gateway: "Gateway", request: web.Request) -> web.Response:
+async def job_list(gateway: Gateway, request: web.Request) -> web.Response:
     """Newest messages to boxes with a state for each box."""
-    limit = _limit(request)
-    found = await gateway.store.submit(lambda connection: jobs.newest(connection, limit))
+    most = limit(request)
+    found = await gateway.store.submit(lambda connection: jobs.newest(connection, most))
     for job in found:
         job["created_at"], job["expires_at"] = instant(job.pop("created_ms")), instant(job.pop("expires_ms"))
         for box in job["boxes"]:
@@ -328,16 +235,22 @@ async def job_list(gateway: "Gateway", request: web.Request) -> web.Response:
     return web.json_response({"jobs": found})
 
 
-Routed = Callable[["Gateway", web.Request], Awaitable[web.Response]]
-ROUTES: tuple[tuple[str, str, Routed], ...] = (
-    ("GET", "/api/v1/status", status),
-    ("GET", "/api/v1/boxes", boxes),
-    ("GET", "/api/v1/messages", messages),
-    ("GET", "/api/v1/calls", call_list),
-    ("GET", "/api/v1/calls/{call}", one_call),
-    ("POST", "/api/v1/calls/{call}/stage", set_stage),
-    ("DELETE", "/api/v1/calls/{call}", erase_call),
-    ("GET", "/api/v1/jobs", job_list),
-    ("POST", "/api/v1/mode", set_mode),
-    ("POST", "/api/v1/bulletins", set_bulletin),
+async def audit(gateway: Gateway, request: web.Request) -> web.Response:
+    """Who did what, newest first: names of tokens and ids, nothing that a resident wrote."""
+    rows = await gateway.store.rows(
+        "SELECT at_ms, actor, action, detail FROM audit ORDER BY number DESC LIMIT ?", (limit(request),)
+    )
+    found = [{"at": instant(row[0]), "actor": row[1], "action": row[2], "detail": row[3]} for row in rows]
+    return web.json_response({"audit": found})
+
+
+ROUTES = (
+    Route("GET", "/api/v1/status", Role.OBSERVER, status),
+    Route("GET", "/api/v1/alarms", Role.OBSERVER, alarm_list),
+    Route("GET", "/api/v1/boxes", Role.OBSERVER, boxes),
+    Route("GET", "/api/v1/messages", Role.OBSERVER, messages),
+    Route("GET", "/api/v1/calls", Role.READER, call_list),
+    Route("GET", "/api/v1/calls/{call}", Role.READER, one_call),
+    Route("GET", "/api/v1/jobs", Role.OBSERVER, job_list),
+    Route("GET", "/api/v1/audit", Role.OPERATOR, audit),
 )

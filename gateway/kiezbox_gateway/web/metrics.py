@@ -6,24 +6,26 @@ The city being away is no fault of this gateway: it is shown in the metrics and 
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from kiezbox_gateway import alarms
+from kiezbox_gateway.gateway import Gateway
 from kiezbox_gateway.store.rows import OutboxClass
-
-if TYPE_CHECKING:
-    from kiezbox_gateway.gateway import Gateway
+from kiezbox_gateway.web.request import Route
 
 
 class _Snapshot(Collector):
     """Metrics as they are at one scrape."""
 
-    def __init__(self, gateway: "Gateway", waiting: dict[OutboxClass, int], tallies: dict[str, int]) -> None:
+    def __init__(
+        self, gateway: Gateway, waiting: dict[OutboxClass, int], tallies: dict[str, int], raised: set[str]
+    ) -> None:
         self._gateway = gateway
+        self._raised = raised
         self._waiting = waiting
         self._tallies = tallies
 
@@ -56,6 +58,10 @@ class _Snapshot(Collector):
             waiting.add_metric([each.name.lower()], self._waiting.get(each, 0))
         yield waiting
         yield _counters("faults", "Parts that failed and were begun anew", "part", gateway.faults)
+        raised = GaugeMetricFamily("kiezbox_alarm", "1 while the alarm of this name is raised", labels=["name"])
+        for name in alarms.KINDS:
+            raised.add_metric([name], float(name in self._raised))
+        yield raised
         yield _gauge("uptime_seconds", "Seconds since the start", time.time() - gateway.started_s)
 
 
@@ -70,20 +76,22 @@ def _counters(name: str, text: str, label: str, values: dict[str, int]) -> Metri
     return family
 
 
-async def metrics(gateway: "Gateway", request: web.Request) -> web.Response:
+async def metrics(gateway: Gateway, request: web.Request) -> web.Response:
     """Prometheus text format."""
     rows = await gateway.store.rows("SELECT reason, count FROM tally")
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Snapshot(gateway, await gateway.waiting_counts(), {row[0]: row[1] for row in rows}))
+    raised = {alarm.name for alarm in await alarms.look(gateway)}
+    tallies = {row[0]: row[1] for row in rows}
+    registry.register(_Snapshot(gateway, await gateway.waiting_counts(), tallies, raised))
     return web.Response(body=generate_latest(registry), content_type="text/plain", charset="utf-8")
 
 
-async def healthz(gateway: "Gateway", request: web.Request) -> web.Response:
+async def healthz(gateway: Gateway, request: web.Request) -> web.Response:
     """The process answers."""
     return web.json_response({"status": "ok"})
 
 
-async def readyz(gateway: "Gateway", request: web.Request) -> web.Response:
+async def readyz(gateway: Gateway, request: web.Request) -> web.Response:
     """200 while messages can be taken into custody, 503 with the reasons while not."""
     reasons = []
     if gateway.link.status.state != "ready":
@@ -93,4 +101,8 @@ async def readyz(gateway: "Gateway", request: web.Request) -> web.Response:
     return web.json_response({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
 
 
-ROUTES = (("GET", "/metrics", metrics), ("GET", "/healthz", healthz), ("GET", "/readyz", readyz))
+ROUTES = (
+    Route("GET", "/metrics", None, metrics),
+    Route("GET", "/healthz", None, healthz),
+    Route("GET", "/readyz", None, readyz),
+)

@@ -109,7 +109,9 @@ async def test_a_day_of_an_operator(tmp_path: Path) -> None:
                 radio.deliver(box.node_num, envelope.PORTNUM, box.send("reading", reading(number))[1][0])
             for payload in box.send("emergency", emergency("Zwiebelfisch", "DAYS2345"))[1]:
                 radio.deliver(box.node_num, envelope.PORTNUM, payload)
-            await city.wait_for(1)
+            for payload in box.send("emergency", emergency("Pelikan", "DAYS2346"))[1]:
+                radio.deliver(box.node_num, envelope.PORTNUM, payload)
+            await city.wait_for(2)
             await until(gateway.nothing_waits)
 
             async def say(*arguments: str) -> str:
@@ -119,11 +121,14 @@ async def test_a_day_of_an_operator(tmp_path: Path) -> None:
 
             assert "connected" in await say("status")
             assert json.loads(await say("status", "--json"))["district"] == "test"
-            assert json.loads(await say("boxes", "--json"))[0]["received"] == 4
+            assert json.loads(await say("boxes", "--json"))[0]["received"] == 5
             assert "Box 0" in await say("boxes")
             assert len(json.loads(await say("messages", "--kind", "reading", "--json"))) == 3
             assert "Zwiebelfisch" not in await say("messages")
-            assert json.loads(await say("calls", "--open", "--json"))[0]["code"] == "DAYS2345"
+            assert [call["code"] for call in json.loads(await say("calls", "--open", "--json"))] == [
+                "DAYS2346",
+                "DAYS2345",
+            ]
             assert "DAYS2345" in await say("calls")
             assert "stage 4" in await say("answer", "days2345", "--stage", "4")
             assert json.loads(await say("answer", "DAYS2345", "Wir kommen", "--json"))["stage"] == 5
@@ -144,8 +149,8 @@ async def test_a_day_of_an_operator(tmp_path: Path) -> None:
             await say("backup", str(tmp_path / "copy.sqlite"))
             findings = json.loads(await say("doctor", "--json"))
             assert {finding["name"]: finding["good"] for finding in findings} == {
-                "configuration": True, "keys": True, "disk": True, "database": True, "clock": True, "gateway": True,
-                "radio": True, "city": True,
+                "configuration": True, "keys": True, "disk": True, "database": True, "clock": True, "certificate": True,
+                "gateway": True, "radio": True, "city": True,
             }  # fmt: skip
             failed = await asyncio.to_thread(kiezbox, "gateway", "restore", str(tmp_path / "copy.sqlite"), *config)
             assert failed.returncode == 1
@@ -153,18 +158,24 @@ async def test_a_day_of_an_operator(tmp_path: Path) -> None:
             await until(gateway.nothing_waits)
             await say("erase", "DAYS2345", "--yes")
             data = deployment.configuration.gateway.data_dir
-            assert files_with(data, "Zwiebelfisch") == []
+            # Also from the copy that `backup` made elsewhere.
+            assert files_with(tmp_path, "Zwiebelfisch") == []
+            (tmp_path / "copy.sqlite").rename(tmp_path / "moved.sqlite")
         finally:
             assert await gateway.stop() == 0
-        # Without a running gateway: the copy made before the erasure still has the call.
+        # An older backup does not bring an erased call back.
         result = await asyncio.to_thread(
-            kiezbox, "gateway", "restore", str(tmp_path / "copy.sqlite"), "--json", *config
+            kiezbox, "gateway", "restore", str(tmp_path / "moved.sqlite"), "--json", *config
         )
         assert result.returncode == 0
-        assert files_with(data, "Zwiebelfisch")
-        result = await asyncio.to_thread(kiezbox, "gateway", "erase", "DAYS2345", "--yes", "--json", *config)
-        assert result.returncode == 0, result.stderr
         assert files_with(data, "Zwiebelfisch") == []
+        assert files_with(data, "Pelikan")
+        # Without a running gateway; a copy that is not where it was made is named.
+        result = await asyncio.to_thread(kiezbox, "gateway", "erase", "DAYS2346", "--yes", "--json", *config)
+        assert result.returncode == 4, result.stderr
+        assert json.loads(result.stdout)["not_reached"] == [str(tmp_path / "copy.sqlite")]
+        assert files_with(tmp_path / "gateway", "Pelikan") == []
+        assert files_with(tmp_path, "Pelikan") == ["moved.sqlite"]
     broker.stop()
     assert files_with(tmp_path / "gateway", "Zwiebelfisch") == []
 
