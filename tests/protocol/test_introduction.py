@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-from kiezbox.protocol.introduction import ASKED_PAUSE_MS, FIRST_MS, INTERVAL_MS, Introduction
+from kiezbox.protocol.introduction import (
+    ASKED_PAUSE_MS,
+    BUSY_PAUSE_MS,
+    FIRST_MS,
+    INTERVAL_MS,
+    SPENT_MAX_MS,
+    Introduction,
+)
 from kiezbox.protocol.packet import NODEINFO_APP, TELEMETRY_APP, encode_user
 from kiezbox.protocol.random_bits import RandomBits
 from kiezbox.protocol.telemetry import encode_air_telemetry, encode_device_telemetry, encode_environment_telemetry
@@ -13,7 +20,7 @@ def introduction(entropy=b"seed", nodeinfo_interval_ms=INTERVAL_MS, telemetry_in
     return Introduction(7, "Kiezbox 7", "K7", "ROUTER", random, nodeinfo_interval_ms, telemetry_interval_ms)
 
 
-def run(one, until_ms, now_ms=0):
+def run(one, until_ms, now_ms=0, load_pct=12, spent_ms=54_000):
     """All that goes out, as (time, port number, payload)."""
     found = []
     while True:
@@ -21,7 +28,7 @@ def run(one, until_ms, now_ms=0):
         if due_ms is None or due_ms > until_ms:
             return found
         now_ms = due_ms
-        data = one.poll(now_ms, 12, 54_000)
+        data = one.poll(now_ms, load_pct, spent_ms)
         if data is not None:
             found.append((now_ms, data.portnum, data.payload))
 
@@ -79,3 +86,20 @@ def test_an_interval_of_zero_means_never():
     assert run(one, 1000 * HOUR_MS) == []
     one.asked(5)
     assert one.next_wakeup_ms(5) is None
+
+
+def test_a_busy_channel_or_a_half_spent_hour_silences_telemetry_first_and_the_name_too():
+    for load_pct, spent_ms, ports in (
+        (24, SPENT_MAX_MS, {NODEINFO_APP, TELEMETRY_APP}),
+        (25, 0, {NODEINFO_APP}),
+        (39, 0, {NODEINFO_APP}),
+        (40, 0, set()),
+        (0, SPENT_MAX_MS + 1, set()),
+    ):
+        found = run(introduction(), 2 * INTERVAL_MS, 0, load_pct, spent_ms)
+        assert {entry[1] for entry in found} == ports, (load_pct, spent_ms)
+    one = introduction()
+    assert run(one, INTERVAL_MS, 0, 100) == []
+    # When the channel is free again it comes soon.
+    [first, second] = run(one, INTERVAL_MS + BUSY_PAUSE_MS, INTERVAL_MS)
+    assert {first[1], second[1]} == {NODEINFO_APP, TELEMETRY_APP}

@@ -5,6 +5,8 @@
    speak at once; then slowly. Who asks this box for it gets it, ten minutes after the last time at the earliest.
 2. Telemetry takes turns: device, environment, air, each once in the interval and never two together. What was not
    measured is left out, and a turn with nothing to tell is skipped.
+3. Both wait while the channel is busy or the hour half spent, as Meshtastic nodes do (firmware 2.7, src/airtime.h):
+   telemetry from 25 % use of the channel on, the name from 40 % on.
 
 Not here: our own readings and health, which the gateway gets (reading.py, messages.py). Called by box_node.py.
 """
@@ -22,6 +24,12 @@ INTERVAL_MS = 10_800_000
 FIRST_MS = 30_000
 ASKED_PAUSE_MS = 600_000
 TURNS = 3
+BUSY_PAUSE_MS = 120_000
+NAME_LOAD_PCT = 40
+TELEMETRY_LOAD_PCT = 25
+SPENT_MAX_MS = 180_000
+"""Half of the hour's airtime at 10 %."""
+
 
 _ENVIRONMENT = ("temperature_cc", "humidity_dpct", "pressure_dpa", "gas_ohm")
 _AIR = ("pm1_dugm3", "pm25_dugm3", "pm10_dugm3")
@@ -61,11 +69,18 @@ class Introduction:
     def poll(self, now_ms: int, load_pct: int, spent_ms: int) -> "Data | None":
         """The next packet that is due. load_pct: use of the channel by all; spent_ms: own airtime in the last hour."""
         self._start(now_ms)
+        half_spent = spent_ms > SPENT_MAX_MS
         if self._nodeinfo_due_ms is not None and now_ms >= self._nodeinfo_due_ms:
+            if half_spent or load_pct >= NAME_LOAD_PCT:
+                self._nodeinfo_due_ms = now_ms + BUSY_PAUSE_MS
+                return None
             self._nodeinfo_due_ms = now_ms + self._nodeinfo_interval_ms
             self._said_ms = now_ms
             return Data(NODEINFO_APP, self._user)
         if self._telemetry_due_ms is not None and now_ms >= self._telemetry_due_ms:
+            if half_spent or load_pct >= TELEMETRY_LOAD_PCT:
+                self._telemetry_due_ms = now_ms + BUSY_PAUSE_MS
+                return None
             self._telemetry_due_ms = now_ms + max(self._telemetry_interval_ms // TURNS, 1)
             turn = self._turn
             self._turn = (turn + 1) % TURNS
