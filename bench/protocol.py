@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The protocol core on the MicroPython VM: time and memory per step, and airtime beside Meshtastic's own telemetry."""
 
+import json
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from meshtastic.protobuf import telemetry_pb2
 
@@ -11,12 +13,13 @@ from bench.figure import Figure
 from kiezbox.protocol import envelope, messages
 from kiezbox.protocol.airtime import PRESETS, time_on_air_us
 from kiezbox.protocol.frame import HEADER_LENGTH
-from kiezbox.protocol.packet import TELEMETRY_APP, Data, encode_data
+from kiezbox.protocol.packet import TELEMETRY_APP, TEXT_MESSAGE_APP, Data, encode_data
 from kiezbox_simulator import board
 from kiezbox_simulator.firmware_build import build, rom_image
 
 RUNS = 3
 PROGRAMS = Path(__file__).parent / "on_micropython"
+VECTORS = Path(__file__).resolve().parent.parent / "tests/vectors/wire.json"
 TIME_HEAP_KIB = 128
 MEMORY_HEAP_KIB = 4096
 ALONE_HEAP_KIB = 16_384
@@ -50,7 +53,7 @@ SAMPLES = [
 
 def run() -> list[Figure]:
     """Figures for build/bench/protocol.json."""
-    return [*_on_the_vm(), *_on_the_air()]
+    return [*_on_the_vm(), *_on_the_air(), *_by_message()]
 
 
 def _on_the_vm() -> list[Figure]:
@@ -127,3 +130,47 @@ def _on_the_air() -> list[Figure]:
         )
         for name, preset in PRESETS.items()
     ]
+
+
+WORDS = ("headline", "text", "instruction", "place", "people", "name", "contact", "station", "source")
+TEXT_LENGTH_MAX = 200
+"""What the stock apps let a person type into one text message."""
+
+
+def _as_texts(message: dict[str, Any]) -> list[int]:
+    """Frame lengths of the same words as text messages of a stock app: neither sealed, nor proven, nor receipted."""
+    raw = ", ".join(str(message[name]) for name in WORDS if message.get(name)).encode()
+    pieces = [raw[start : start + TEXT_LENGTH_MAX] for start in range(0, len(raw), TEXT_LENGTH_MAX)]
+    return [_frame_length(TEXT_MESSAGE_APP, piece) for piece in pieces]
+
+
+def _by_message() -> list[Figure]:
+    """Bytes and time on air of every message of the test vectors; what people write beside Meshtastic's text messages."""
+    preset = PRESETS["MEDIUM_FAST"]
+
+    def airtime_ms(lengths: list[int]) -> float:
+        return round(sum(time_on_air_us(preset, length) for length in lengths) / 1000, 1)
+
+    figures = []
+    for vector in json.loads(VECTORS.read_text()):
+        if "payloads" not in vector:
+            continue
+        lengths = [_frame_length(envelope.PORTNUM, bytes.fromhex(payload)) for payload in vector["payloads"]]
+        how = f"{len(lengths)} frame(s) of tests/vectors/wire.json, whole, with proof"
+        theirs: list[int] = []
+        if vector.get("message", {}).get("text"):
+            theirs = _as_texts(vector["message"])
+        peer = "Meshtastic text messages" if theirs else None
+        name = vector["name"]
+        figures.append(Figure(f"bytes_{name}", sum(lengths), "B", how, peer, sum(theirs) if theirs else None))
+        figures.append(
+            Figure(
+                f"airtime_{name}",
+                airtime_ms(lengths),
+                "ms",
+                f"{how}; MEDIUM_FAST",
+                peer,
+                airtime_ms(theirs) if theirs else None,
+            )
+        )
+    return figures
