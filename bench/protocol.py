@@ -145,7 +145,7 @@ def _as_texts(message: dict[str, Any]) -> list[int]:
 
 
 def _by_message() -> list[Figure]:
-    """Bytes and time on air of every message of the test vectors; what people write beside Meshtastic's text messages."""
+    """Bytes and time on air of every message of the vectors; what people write beside Meshtastic's text messages."""
     preset = PRESETS["MEDIUM_FAST"]
 
     def airtime_ms(lengths: list[int]) -> float:
