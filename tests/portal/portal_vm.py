@@ -68,6 +68,9 @@ def obey(box, server, line):
             "cancelled": False,
             "amended": [],
         }
+    elif verb == "aged":  # A call that was stored without a clock.
+        code, _, age_s = rest.partition(" ")
+        box.calls[code]["stages"][0] = {"stage": 1, "time_s": 0, "station": "", "age_s": int(age_s)}
     elif verb == "refuse":
         box.refuse = rest
     elif verb == "narrow":  # A small send buffer (SO_SNDBUF) for connections from now on, as lwIP has one.

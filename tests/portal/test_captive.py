@@ -98,6 +98,8 @@ def test_junk_gets_nothing_and_the_next_question_gets_its_answer(box: BoxProcess
 
 def test_random_datagrams(box: BoxProcess) -> None:
     rng = random.Random(20)
+    assert ask(box, query("a.b"))
+    before = box.tell("heap")["used"]
     good = query("captive.apple.com")
     for number in range(200_000 if os.environ.get("KIEZBOX_LONG") else 2_000):
         if number % 50 == 0:
@@ -109,3 +111,4 @@ def test_random_datagrams(box: BoxProcess) -> None:
         with socket.socket(type=socket.SOCK_DGRAM) as udp:
             udp.sendto(bytes(datagram[: rng.randrange(len(datagram) + 1)] or b"\0"), ("127.0.0.1", box.dns_port))
     assert ask(box, query("a.b"), 10.0)
+    assert box.tell("heap")["used"] - before < 1000, "a leak"

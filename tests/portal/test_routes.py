@@ -3,6 +3,7 @@
 
 import html
 import re
+import time
 import urllib.parse
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def test_another_box_answers_by_radio(box: BoxProcess) -> None:
     page = box.post("/de/status", code=foreign).body
     assert page.count('class="d"') == 4
     assert "erledigt" in page
+    assert page.count("<bdi>S</bdi>") == 1, "who has read it is who has it"
 
 
 def test_asking_by_radio_is_bounded(box: BoxProcess) -> None:
@@ -62,6 +64,30 @@ def test_asking_by_radio_is_bounded(box: BoxProcess) -> None:
     pages = [box.post("/en/status", code=code).body for code in codes]
     assert len(box.tell("asked")) == 8
     assert "Many people are asking" in pages[-1]
+
+
+def test_who_tries_many_codes_waits_for_each(box: BoxProcess) -> None:
+    for number in range(8):
+        box.post("/en/status", code=receipt_code.make(bytes((number, 1, 2, 3, 4))))
+    started_s = time.monotonic()
+    box.post("/en/status", code=receipt_code.make(b"\x09guess"))
+    assert time.monotonic() - started_s >= 1.0
+    code = box.call("en").code
+    started_s = time.monotonic()
+    assert box.post("/en/status", code=code).status == 200
+    assert time.monotonic() - started_s < 1.0, "a code that this box knows is shown at once"
+
+
+def test_what_is_wrong_leads_to_its_field(box: BoxProcess) -> None:
+    page = box.call(people="viele").body
+    assert '<a href="#people">Wie viele Personen?</a></p>' in page
+    assert "<a href=" not in box.call(mode="everyday").body.split('role="alert"')[1].split("</p>")[0]
+
+
+def test_without_a_clock_a_stage_says_how_long_ago_it_was(box: BoxProcess) -> None:
+    code = box.call().code
+    box.tell(f"aged {code} 300")
+    assert "<small>vor 5 min</small>" in box.post("/de/status", code=code).body
 
 
 @pytest.mark.parametrize("typed", ["", "ABC", "0" * 7 + "1", "🚑" * 8, "<b>", "x" * 3000, "\u202e12345678"])

@@ -159,6 +159,8 @@ WRONG = [
     (b"POST /de/call HTTP/1.1\r\n%sContent-Length: -5\r\n\r\nhallo", 400),
     (b"POST /de/call HTTP/1.1\r\n%sContent-Length: 0x5\r\n\r\nhallo", 400),
     (b"POST /de/call HTTP/1.1\r\n%sContent-Length: 5\r\nContent-Type: text/plain\r\n\r\nhallo", 415),
+    (b"POST /de/call HTTP/1.1\r\n%sContent-Length: 4294967296\r\n\r\ntext=a", 400),
+    (b"POST /de/call HTTP/1.1\r\n%sContent-Length: 999999999\r\n\r\ntext=a", 413),
     (b"POST /de/call HTTP/1.1\r\n%sContent-Length: 60000\r\n\r\n" + b"text=" + b"a" * 59_995, 413),
     (b"GET /de/nowhere HTTP/1.1\r\n%s\r\n", 404),
     (b"GET /../../etc/passwd HTTP/1.1\r\n%s\r\n", 404),

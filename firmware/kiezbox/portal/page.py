@@ -5,7 +5,8 @@
 2. A page is a row of templates. In one, {key} is a text of the language, {0} a value (escaped, whoever it comes from),
    {$0} the text whose key is a value, {.} the language in an address. Few long strings stay in flash; many short ones
    would fill the heap.
-3. `t` is a language.Texts; keys are asked in about the order of its file.
+3. Between what stands side by side there is a space: without the style sheet nothing else keeps words apart.
+4. `t` is a language.Texts; keys are asked in about the order of its file.
 
 Not here: which page for which request (routes.py). Called by routes.py.
 """
@@ -66,8 +67,9 @@ def fill(t, template, *values):  # noqa: ANN001, ANN002, ANN201 - a generator of
         yield rest
 
 
-def document(t, box, key, body, code="", error=""):  # noqa: ANN001, ANN201
-    """A whole page: title by `key`, what this is, the generator `body`, ways to elsewhere; `error` is a key.
+def document(t, box, key, body, code="", error="", field=""):  # noqa: ANN001, ANN201
+    """A whole page: title by `key`, what this is, the generator `body`, ways to elsewhere; `error` is a key, `field`
+    the id of what it is about.
 
     With `code` the languages are buttons that bring it along, since it must not stand in an address.
     """
@@ -94,7 +96,7 @@ def document(t, box, key, body, code="", error=""):  # noqa: ANN001, ANN201
         yield from fill(t, way, name, key if key in PLACES else "", tag(name))
         if name == t.name:
             yield ' aria-current="true"'
-        yield ">" + shown + ("</button>" if code else "</a>")
+        yield ">" + shown + ("</button> " if code else "</a> ")
     if code:
         yield "</form>"
     yield from fill(
@@ -105,12 +107,15 @@ def document(t, box, key, body, code="", error=""):  # noqa: ANN001, ANN201
         key,
     )
     if error:
-        yield from fill(t, '<p class="e" role="alert" id="e">{$0}</p>', error)
+        yield from fill(t, '<p class="e" role="alert" id="e">{$0}', error)
+        if field:
+            yield from fill(t, ' <a href="#{0}">{$0}</a>', field)
+        yield "</p>"
     yield from body
     yield from fill(
         t,
-        '</main><footer><nav aria-label="{ways}"><a href="/{.}/">{way_home}</a><a href="/{.}/status">{way_status}</a>'
-        '<a href="/{.}/help">{way_help}</a><a href="/{.}/about">{way_about}</a></nav><p>{not_112}</p></footer>'
+        '</main><footer><nav aria-label="{ways}"><a href="/{.}/">{way_home}</a> <a href="/{.}/status">{way_status}</a>'
+        ' <a href="/{.}/help">{way_help}</a> <a href="/{.}/about">{way_about}</a></nav><p>{not_112}</p></footer>'
         "</body></html>\n",
     )
 
@@ -128,7 +133,7 @@ def call(t, box, form, errors):  # noqa: ANN001, ANN201
     for number in "123456":
         yield from fill(
             t,
-            '<label><input type="radio" name="category" value="{0}"{1}><span>{$2}</span></label>',
+            '<label><input type="radio" name="category" value="{0}"{1}><span>{$2}</span></label> ',
             number,
             " checked" if form.get("category") == number else "",
             "category_" + number,
@@ -173,6 +178,10 @@ def stages(t, box, code, call_status, said, view, renewing, typed=""):  # noqa: 
         yield from fill(t, '<div class="a"><h2>{answer}</h2><p dir="auto">{0}</p></div>', call_status["answer"])
     reached = {one["stage"]: one for one in call_status["stages"]}
     highest = max(reached) if reached else 0
+    # A stage may be heard of without those before it; it tells of the same station.
+    station = ""
+    for number in (5, 4, 3):
+        station = (reached.get(number) or {}).get("station") or station
     yield from fill(t, '<h2>{how_far}</h2><ol class="f">')
     for number in range(1, 6):
         one = reached.get(number) or {}
@@ -180,11 +189,16 @@ def stages(t, box, code, call_status, said, view, renewing, typed=""):  # noqa: 
         # Who has read it has received it; an answer is there or not.
         done = number <= highest and (number < 5 or one)
         yield from fill(
-            t, '<li class="d"><b>✓</b> {$0}<small>' if done else "<li><b>○</b> {$0}<small>", "stage_" + str(number)
+            t, '<li class="d"><b>✓</b> {$0} <small>' if done else "<li><b>○</b> {$0} <small>", "stage_" + str(number)
         )
-        if number in (3, 5) and one.get("station"):
-            yield from fill(t, "<bdi>{0}</bdi> ", one["station"])
-        yield t("stage_at", local_time(when)) if done and when else t("stage_done" if done else "stage_open")
+        if number in (3, 5) and done and (one.get("station") or station):
+            yield from fill(t, "<bdi>{0}</bdi> ", one.get("station") or station)
+        if done and when:
+            yield t("stage_at", local_time(when))
+        elif done and "age_s" in one:  # The box does not know what time it is, but how long ago that was.
+            yield t.age(one["age_s"])
+        else:
+            yield t("stage_done" if done else "stage_open")
         yield "</small></li>"
     yield "</ol>"
     if call_status["cancelled"]:
@@ -228,7 +242,7 @@ def stages(t, box, code, call_status, said, view, renewing, typed=""):  # noqa: 
 def code_shown(t, code):  # noqa: ANN001, ANN201
     """The receipt code, to be copied on paper."""
     yield from fill(
-        t, '<p class="c"><span>{your_code}</span><strong>{0}-{1}</strong></p><p>{code_keep}</p>', code[:4], code[4:]
+        t, '<p class="c"><span>{your_code}</span> <strong>{0}-{1}</strong></p><p>{code_keep}</p>', code[:4], code[4:]
     )
 
 

@@ -11,6 +11,7 @@
 Not here: HTTP (request.py, server.py), HTML (page.py). Called by server.py.
 """
 
+import asyncio
 import gc
 import os
 
@@ -24,6 +25,9 @@ ASK_PAUSE_MS = 120_000
 """A code is asked for over the air once in this time, and at most ASKED_MAX codes are."""
 
 ASKED_MAX = 8
+
+GUESS_PAUSE_MS = 1_000
+"""What a further code that is not known here takes then."""
 
 RENEW_S = 20
 """As the texts `refreshing` say."""
@@ -95,7 +99,8 @@ class Routes:
         box = self._box
         if box.mode in ("emergency", "exercise"):
             key = "home_call" if box.mode == "emergency" else "home_exercise"
-            return status, page.document(t, box, key, page.call(t, box, form, fields), "", error), ""
+            field = fields[0] if fields else ""
+            return status, page.document(t, box, key, page.call(t, box, form, fields), "", error, field), ""
         key = "home" if box.mode == "everyday" else "home_closed"
         return status, page.document(t, box, key, page.home(t, box), "", error), ""
 
@@ -124,7 +129,8 @@ class Routes:
                     gc.collect()
         if error:
             if box.mode == "everyday":
-                return 422, page.document(t, box, "call", page.call(t, box, form, fields), "", error), ""
+                field = fields[0] if fields else ""
+                return 422, page.document(t, box, "call", page.call(t, box, form, fields), "", error, field), ""
             return self._home(t, 422, form, error, fields)
         return await self._show(t, code, "", "said_stored", True)
 
@@ -182,6 +188,8 @@ class Routes:
         if code in self._asked:
             return True
         if len(self._asked) >= ASKED_MAX:
+            # Few people look for calls that this box does not know; who tries many codes waits for each.
+            await asyncio.sleep_ms(GUESS_PAUSE_MS)
             return False
         self._asked[code] = now_ms
         await self._box.ask(code)
