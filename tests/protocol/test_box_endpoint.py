@@ -301,7 +301,12 @@ def test_configuration_goes_to_the_owner_and_keys_do_not() -> None:
 
 
 def test_keys_of_a_wrong_length_are_refused_and_named() -> None:
-    for message, name in (({"root_key": bytes(31)}, "root_key"), ({"key_id": 2, "public_key": b"x"}, "public_key")):
+    for message, name in (
+        ({"root_key": bytes(31)}, "root_key"),
+        ({"key_id": 2, "public_key": b"x"}, "public_key"),
+        ({"public_key": bytes(32)}, "public_key"),
+        ({"key_id": 256, "public_key": bytes(32)}, "public_key"),
+    ):
         box, gateway = pair()
         job = gateway.command(NODE, "configuration", message, 0)
         assert box.receive(flush(gateway, 0)[0], 0) == []
@@ -351,3 +356,13 @@ def test_results_that_find_no_room_are_counted_and_asked_for_again() -> None:
     assert box.receive(flush(gateway, 40_000)[0], 40_000) == []
     gateway.receive(NODE, flush(box, 80_000)[0], 80_000)
     assert gateway.job_states(job) == {NODE: "confirmed"}
+
+
+def test_the_root_key_that_is_in_use_is_not_rotated_to_again() -> None:
+    box, gateway = pair()
+    job = gateway.rotate_box(NODE, ROOT, 0)
+    assert box.receive(flush(gateway, 0)[0], 0) == []
+    assert "root_key" not in [action.name for action in box._persist]
+    gateway.receive(NODE, flush(box, 5000)[0], 5000)
+    assert gateway.job_states(job) == {NODE: "confirmed"}
+    assert len(box._keys) == 1

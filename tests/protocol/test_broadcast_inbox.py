@@ -185,3 +185,20 @@ def test_two_bulletins_whose_fragments_mix() -> None:
     assert endpoint.receive(long_payloads[1], 0) == []
     assert endpoint.receive(payload, 0) == [events.ModeCommanded(mode)]
     assert endpoint.receive(long_payloads[0], 0) == [events.BulletinReceived(bulletin)]
+
+
+def test_the_same_key_once_more_makes_nothing_new_again() -> None:
+    _, payloads, _ = broadcasts()["bulletin"]
+    endpoint = box({})
+    assert len([event for payload in payloads for event in endpoint.receive(payload, 0)]) == 1
+    gateway = GatewayEndpoint(b"gateway")
+    gateway.add_box(NODE, bytes(32))
+    for action in gateway.poll(0):
+        gateway.persisted(action.name, action.value)
+    for key in (broadcasts()["public_key"], bytes(range(32))):
+        gateway.command(NODE, "configuration", {"key_id": 1, "public_key": key}, 0)
+        for action in gateway.poll(0):
+            endpoint.receive(action.payload, 0)
+        assert [event for payload in payloads for event in endpoint.receive(payload, 10**6)] == []
+    assert endpoint.counters["broadcast_repeated"] == 2
+    assert endpoint.counters["false_signature"] == 1

@@ -63,6 +63,7 @@ _PRIORITIES = {
 }
 _QUERY_ATTEMPTS = const(3)
 _MODE_LAST = const(4)
+_KEY_ID_MAX = const(255)
 _SCOPE_DISTRICT = const(1)
 _SCOPE_BOX = const(2)
 
@@ -265,7 +266,8 @@ class BoxEndpoint:
         key_id = message.pop("key_id", None)
         public_key = message.pop("public_key", None)
         revoked = message.pop("revoked_key_id", None)
-        for name, key, complete in (("root_key", root_key, True), ("public_key", public_key, key_id)):
+        named = bool(key_id) and key_id <= _KEY_ID_MAX
+        for name, key, complete in (("root_key", root_key, True), ("public_key", public_key, named)):
             if key is not None and (len(key) != ROOT_KEY_LENGTH or not complete):
                 self._results.note(counter, now_ms, envelope.CONFIGURATION, _REFUSED, name)
                 return []

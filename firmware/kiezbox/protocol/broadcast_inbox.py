@@ -75,7 +75,9 @@ class BroadcastInbox:
 
     def trust(self, key_id: int, public_key: bytes) -> events.Persist:
         """Accept broadcasts under this key (32 bytes) from now on; what has to be persisted for that."""
-        self._trust(key_id, public_key, {})
+        if self._keys.get(key_id) != public_key:
+            # The same key once more must not make its old broadcasts new again.
+            self._trust(key_id, public_key, {})
         return events.Persist(_KEY_NAME + str(key_id), public_key.hex())
 
     def distrust(self, key_id: int) -> events.Persist:
