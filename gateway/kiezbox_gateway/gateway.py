@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import structlog
+from meshtastic.protobuf import mesh_pb2
 
 from kiezbox.protocol import envelope
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint
@@ -37,6 +38,8 @@ from kiezbox_gateway.uplink import WifiUplink
 
 # Sequence numbers of stored readings that the endpoint is told at the start, for its receipts.
 READINGS_REMEMBERED = 256
+SNR_MAX_DB = 100.0
+HOPS_MAX = 7
 
 log = structlog.get_logger(part="gateway")
 
@@ -157,9 +160,7 @@ class Gateway:
             self.link.status.count("other_channel")
             return
         if packet.decoded.portnum == envelope.PORTNUM:
-            hops = packet.hop_start - packet.hop_limit if packet.hop_start >= packet.hop_limit else None
-            heard = Heard(packet.rx_rssi, round(packet.rx_snr * 100), hops)
-            await self.custody.take_payload(from_node, packet.decoded.payload, heard, monotonic_ms())
+            await self.custody.take_payload(from_node, packet.decoded.payload, _heard(packet), monotonic_ms())
         elif packet.decoded.portnum == PORT_TEXT and not packet.decoded.emoji:
             task = await self.custody.take_text(from_node, packet.id, packet.decoded.payload, monotonic_ms())
             if task is not None and self.configuration.radio.confirm_texts:
@@ -231,6 +232,13 @@ class Gateway:
         """Messages waiting for the city, by class."""
         rows = await self.store.rows("SELECT class, count(*) FROM message WHERE confirmed_ms IS NULL GROUP BY class")
         return {OutboxClass(row[0]): row[1] for row in rows}
+
+
+def _heard(packet: mesh_pb2.MeshPacket) -> Heard:
+    """What the radio says about a packet; a number that cannot be is left out."""
+    hops = packet.hop_start - packet.hop_limit
+    snr_cdb = round(packet.rx_snr * 100) if -SNR_MAX_DB < packet.rx_snr < SNR_MAX_DB else None
+    return Heard(packet.rx_rssi, snr_cdb, hops if 0 <= hops <= HOPS_MAX else None)
 
 
 def _broker_address(settings: Broker, client_id: str) -> BrokerAddress:

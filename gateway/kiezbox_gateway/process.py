@@ -86,8 +86,8 @@ async def _keep_running(gateway: Gateway, name: str, run: Callable[[], Awaitable
                 raise
             # Where, but not what: the text of an exception may hold what a resident wrote.
             frame = traceback.extract_tb(cause.__traceback__)[-1]
-            place = f"{Path(frame.filename).name}:{frame.lineno}"
-            log.critical("part_failed", name=name, reason=type(cause).__name__, place=place)
+            source = f"{Path(frame.filename).name}:{frame.lineno}"
+            log.critical("part_failed", failed=name, reason=type(cause).__name__, source=source)
             gateway.faults[name] = gateway.faults.get(name, 0) + 1
         await asyncio.sleep(FAULT_PAUSE_S)
 

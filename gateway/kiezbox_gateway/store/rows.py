@@ -73,7 +73,7 @@ class Heard:
     """How a message came in over the air."""
 
     rssi_dbm: int
-    snr_cdb: int
+    snr_cdb: int | None
     hops: int | None
 
 

@@ -5,6 +5,7 @@ What is refused before any handler: an unknown name in Host, a missing or insuff
 too many orders. Slow and idle clients are cut off by `connections`.
 """
 
+import logging
 import time
 from collections.abc import Awaitable, Callable
 
@@ -136,6 +137,8 @@ class WebServer:
         self._runner = web.AppRunner(
             self._server.application,
             access_log=None,
+            # aiohttp would write a traceback with the client's bytes for each malformed request; ours are in `guard`.
+            logger=logging.Logger("aiohttp.server", logging.CRITICAL + 1),
             handle_signals=False,
             keepalive_timeout=15.0,
             shutdown_timeout=2.0,

@@ -9,10 +9,11 @@ nothing had been. Seeds are fixed; KIEZBOX_LONG=1 fuzzes for half an hour.
 import asyncio
 import contextlib
 import json
+import math
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,8 @@ from meshtastic.protobuf import mesh_pb2, portnums_pb2
 
 from kiezbox.protocol import envelope
 from tests.gateway.city_broker import Mosquitto, Subscriber
-from tests.gateway.deployment import emergency, reading
-from tests.gateway.radio_peer import frame
-from tests.gateway.running import Running, running_gateway
+from tests.gateway.deployment import Box, Deployment, GatewayProcess, emergency, reading
+from tests.gateway.radio_peer import RadioPeer, frame
 from tests.gateway.waiting import until
 
 DURATION_S = 1_800.0 if os.environ.get("KIEZBOX_LONG") else 6.0
@@ -37,12 +37,12 @@ COMMANDS: tuple[tuple[str, dict[str, Any]], ...] = (
     ),
     ("mode", {"id": "3", "mode": "exercise", "lifetime_s": 600}),
 )
-HEAD = b" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\n"
+HEAD = b" HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer TOKEN\r\n"
 JSON_HEAD = HEAD + b"Content-Type: application/json\r\n"
 REQUESTS = (
     b"GET /api/v1/messages?limit=5&kind=reading&box=7c3e5100&before=9" + HEAD + b"\r\n",
     b"POST /api/v1/mode" + JSON_HEAD + b'Content-Length: 19\r\n\r\n{"mode":"exercise"}',
-    b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
     b"POST /api/v1/calls/K7QX2M9A/stage"
     + JSON_HEAD
     + b'Transfer-Encoding: chunked\r\n\r\nb\r\n{"stage":3}\r\n0\r\n\r\n',
@@ -125,8 +125,12 @@ class MutatingProxy:
 class Fuzzers:
     """What is sent at which door, and how much of it."""
 
-    def __init__(self, running: Running, city: Subscriber, chance: random.Random) -> None:
-        self.running = running
+    def __init__(
+        self, gateway: GatewayProcess, radio: RadioPeer, boxes: list[Box], city: Subscriber, chance: random.Random
+    ) -> None:
+        self.gateway = gateway
+        self.radio = radio
+        self.boxes = boxes
         self.city = city
         self.chance = chance
         self.end_s = time.monotonic() + DURATION_S
@@ -142,7 +146,7 @@ class Fuzzers:
         """A genuine frame of the stream, sometimes with a mutated payload inside."""
         chance = self.chance
         message = mesh_pb2.FromRadio()
-        box = chance.choice(self.running.boxes)
+        box = chance.choice(self.boxes)
         portnum = chance.choice(PORTS)
         payload = b"\x18\x00"
         if portnum == envelope.PORTNUM:
@@ -161,16 +165,19 @@ class Fuzzers:
         if chance.random() < 0.5:
             payload = mutate(chance, payload)
         packet = message.packet
-        setattr(packet, "from", chance.choice((box.node_num, self.running.radio.node_num, chance.getrandbits(32))))
+        setattr(packet, "from", chance.choice((box.node_num, self.radio.node_num, chance.getrandbits(32))))
         packet.to, packet.id, packet.channel = 0xFFFFFFFF, chance.getrandbits(32), chance.choice((0, 0, 0, 1, 7))
-        packet.rx_rssi, packet.rx_snr = chance.randint(-(1 << 31), (1 << 31) - 1), chance.choice((5.25, -1e30, 0.0))
+        packet.rx_rssi, packet.rx_snr = (
+            chance.randint(-(1 << 31), (1 << 31) - 1),
+            chance.choice((5.25, -1e30, 0.0, math.nan, math.inf)),
+        )
         packet.hop_start, packet.hop_limit = chance.getrandbits(3), chance.getrandbits(32)
         packet.decoded.portnum, packet.decoded.payload = portnum, payload
         packet.decoded.request_id, packet.decoded.emoji = chance.getrandbits(32), chance.choice((0, 0, 1))
         return frame(message)
 
     async def _radio(self) -> None:
-        radio = self.running.radio
+        radio = self.radio
         while not self._over():
             for _ in range(20):
                 raw = self._packet()
@@ -195,11 +202,11 @@ class Fuzzers:
 
     async def _http(self) -> None:
         while not self._over():
-            raw = self.chance.choice(REQUESTS).replace(b"TOKEN", self.running.deployment.token.encode())
+            raw = self.chance.choice(REQUESTS).replace(b"TOKEN", self.gateway.deployment.token.encode())
             if self.chance.random() < 0.9:
                 raw = mutate(self.chance, raw, 6)
             with contextlib.suppress(OSError, TimeoutError):
-                reader, writer = await asyncio.open_connection("127.0.0.1", self.running.port)
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.gateway.port)
                 try:
                     writer.write(raw)
                     await asyncio.wait_for(reader.read(65_536), 0.05)
@@ -208,15 +215,9 @@ class Fuzzers:
             self.counts["http"] += 1
 
 
-@contextlib.asynccontextmanager
-async def no_unseen_errors() -> AsyncIterator[list[dict[str, Any]]]:
-    """What would otherwise only be printed as `Task exception was never retrieved` and the like."""
-    loop = asyncio.get_running_loop()
-    found: list[dict[str, Any]] = []
-    loop.set_exception_handler(lambda _, context: found.append(context))
-    yield found
-    loop.set_exception_handler(None)
-    assert not found, found
+def resident_mib(gateway: GatewayProcess) -> float:
+    assert gateway.process is not None
+    return float(psutil.Process(gateway.process.pid).memory_info().rss) / 2**20
 
 
 async def test_three_fuzzers_at_once(tmp_path: Path, note_result: Callable[[str], None]) -> None:
@@ -225,46 +226,52 @@ async def test_three_fuzzers_at_once(tmp_path: Path, note_result: Callable[[str]
     broker.start()
     commands = {'commands = ["answer", "bulletin"]': 'commands = ["answer", "bulletin", "mode"]'}
     async with (
-        no_unseen_errors(),
+        RadioPeer() as radio,
         Subscriber(broker.port, "kiezbox/v1/test/+/call") as city,
         MutatingProxy(broker.port, chance) as proxy,
-        running_gateway(tmp_path / "gateway", city=proxy.url, settings=commands) as running,
     ):
-        running.radio.on_packet = None
-        memory_mib = psutil.Process().memory_info().rss / 2**20
-        fuzzers = Fuzzers(running, city, chance)
-        await fuzzers.run()
-        grown_mib = psutil.Process().memory_info().rss / 2**20 - memory_mib
-        proxy.hostile = False
-        assert running.task is not None
-        assert not running.task.done(), "the gateway has ended"
-        assert not running.gateway.faults
-        running.radio.on_packet = running._hear
-        running.radio.kick()
-        await until(lambda: running.radio.connected and running.gateway.link.can_send, 20)
-        # The fuzzed boxes' counters are anywhere by now; the calls below are new ones of the same boxes.
-        box = running.boxes[0]
-        counter, payloads = box.send("emergency", emergency("Nach dem Sturm", "STORM234"))
+        deployment = Deployment(tmp_path / "gateway", radio=radio.address, city=proxy.url, settings=commands)
+        radio.channels[0].settings.psk = deployment.channel_key
+        boxes = [deployment.box(index) for index in range(2)]
+        gateway = GatewayProcess(deployment)
+        await gateway.start()
+        await radio.wait_for(lambda: radio.configured_clients > 0)
+        try:
+            fuzzers = Fuzzers(gateway, radio, boxes, city, chance)
+            first_mib = resident_mib(gateway)
+            await fuzzers.run()
+            grown_mib = resident_mib(gateway) - first_mib
+            proxy.hostile = False
+            status = await gateway.get("/api/v1/status")
+            assert status["faults"] == {}
+            radio.kick()
+            connections = radio.configured_clients
+            await radio.wait_for(lambda: radio.configured_clients > connections, 20)
+            box = boxes[0]
+            radio.on_packet = lambda packet: box.hear(packet.decoded.payload)
+            counter, payloads = box.send("emergency", emergency("Nach dem Sturm", "STORM234"))
 
-        async def has_receipt() -> bool:
-            running.deliver(box, payloads)
-            running.let_time_pass(20_000)
-            await asyncio.sleep(0.2)
-            return not box.is_in_custody(counter)
+            async def has_receipt() -> bool:
+                for payload in [*payloads, *box.due(20_000)]:
+                    radio.deliver(box.node_num, envelope.PORTNUM, payload)
+                await asyncio.sleep(0.2)
+                return not box.is_in_custody(counter)
 
-        await until(has_receipt, 30)
-        wanted = f"{box.node_num:08x}-{counter:08x}"
-        await until(lambda: wanted in city.ids, 60)
-        status, _ = await running.request("GET", "/healthz")
-        assert status == 200
-        status, found = await running.request("GET", "/api/v1/calls/STORM234")
-        assert (status, found["body"]["text"]) == (200, "Nach dem Sturm")
-        # Every queue is bounded: what is thrown at it for long must not stay.
-        assert len(running.gateway.endpoint.jobs) < 2_000
-        assert len(running.gateway.link.queue) <= 129
-        assert grown_mib < 120, grown_mib
+            await until(has_receipt, 30)
+            wanted = f"{box.node_num:08x}-{counter:08x}"
+            await until(lambda: wanted in city.ids, 60)
+            found = await gateway.get("/api/v1/calls/STORM234")
+            assert found["body"]["text"] == "Nach dem Sturm"
+            assert (await gateway.get("/api/v1/status"))["radio"]["queue_length"] <= 129
+        finally:
+            await gateway.stop()
         sent = ", ".join(f"{count} at the {door} door" for door, count in fuzzers.counts.items())
         note_result(f"fuzzers: {sent}, {proxy.mutated} mutated reads from the broker; {grown_mib:.0f} MiB more in use")
+        # What is thrown at it for long must not stay: every queue is bounded.
+        assert grown_mib < 100, grown_mib
         assert min(fuzzers.counts.values()) > 50
         assert proxy.mutated > 3
     broker.stop()
+    log = (tmp_path / "gateway" / "log").read_text()
+    for unseen in ("Traceback", "never retrieved", "Exception in callback"):
+        assert unseen not in log
