@@ -143,6 +143,20 @@ def test_bulletins_are_repeated_and_times_are_not() -> None:
     assert attempts == {bulletin: downlink.BROADCAST_ATTEMPTS, time: 1}
 
 
+def test_a_time_that_had_to_wait_is_not_sent() -> None:
+    endpoint = GatewayEndpoint(b"gateway", lambda message: bytes(64))
+    endpoint.add_box(NODE, bytes(32))
+    late = endpoint.broadcast("time", {"time_s": 1, "quality": 2}, 0)
+    [persist] = endpoint.poll(0)
+    now_ms = downlink.TIME_LATE_MS + 1
+    endpoint.persisted(persist.name, persist.value)
+    assert sent(endpoint, now_ms) == []
+    assert endpoint.jobs[late].state() == downlink.EXPIRED
+    in_time = endpoint.broadcast("time", {"time_s": 7, "quality": 2}, now_ms)
+    [action] = sent(endpoint, now_ms + downlink.TIME_LATE_MS)
+    assert action.job == in_time
+
+
 def test_errors_change_nothing() -> None:
     endpoint = gateway()
     for call in (

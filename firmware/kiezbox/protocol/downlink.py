@@ -40,6 +40,8 @@ ATTEMPTS_MAX = 12
 RENEW_AFTER = 4
 JOBS_MAX = 512
 BROADCAST_ATTEMPTS = 6
+TIME_LATE_MS = 5_000
+"""A time that could not be sent for so long is not the time any more."""
 TO_ALL = 3
 """So often a broadcast goes to all before those that have not answered are asked one by one."""
 
@@ -105,6 +107,10 @@ class Job:
         for node_num, state in self.boxes.items():
             if state == QUEUED:
                 self.boxes[node_num] = ON_AIR
+
+    def late(self, now_ms: int) -> bool:
+        """Whether a time that is still to be sent has waited too long."""
+        return now_ms - self.due_ms > TIME_LATE_MS
 
     def give_up(self) -> None:
         """No more attempts: what no box has answered is expired."""
@@ -180,7 +186,7 @@ class Downlink:
         actions: list[Any] = []
         due = []
         for job in self.jobs.values():
-            if job.due_ms <= now_ms and not job.open():
+            if job.due_ms <= now_ms and (not job.open() or (job.kind == envelope.TIME and job.late(now_ms))):
                 job.give_up()
             elif job.due_ms <= now_ms:
                 due.append((job.due_ms, job.number))

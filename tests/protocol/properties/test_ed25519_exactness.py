@@ -24,7 +24,7 @@ BASE = (
     46316835694926478169428394003475163141307993866256225615783033603165251855960,
 )
 Point = tuple[int, int]
-CASES = 400 if os.environ.get("KIEZBOX_LONG") else 48
+CASES = 400 if os.environ.get("KIEZBOX_LONG") else 24
 
 
 def plus(one: Point, other: Point) -> Point:
