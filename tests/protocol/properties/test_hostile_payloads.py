@@ -113,12 +113,12 @@ def test_nothing_forged_changes_a_gateway() -> None:
     gateway.add_box(OTHER, bytes([1]) * 32)
     drain(gateway, 0)
     before = snapshot(gateway)
-    genuine = set(up)
+    genuine, lists = set(up), set(down)
     for attempt in range(TRIES):
         payload = hurt(chance.choice(up + down), up, chance)
         from_node = chance.choice((NODE, NODE, OTHER, 0x1234))
-        if from_node == NODE and payload in genuine:
-            continue
+        if (from_node == NODE and payload in genuine) or (payload[:1] == b"\x13" and is_a_true_list(payload, lists)):
+            continue  # Receipts that another gateway gave are true wherever they come from.
         found = gateway.receive(from_node, payload, attempt)
         assert isinstance(found, Rejected), (from_node, payload.hex(), found)
         if attempt % 1000 == 0:
