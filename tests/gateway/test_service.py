@@ -3,7 +3,9 @@
 
 import asyncio
 import configparser
+import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,19 @@ def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_
     service.tell("READY=1")
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
     service.tell("READY=1")
+
+
+def test_systemd_accepts_the_unit_and_finds_it_confined(tmp_path: Path) -> None:
+    """With the program replaced by one that is on every system, since this one is installed elsewhere."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not on this system")
+    unit = tmp_path / "kiezbox-gateway.service"
+    unit.write_text(UNIT.read_text().replace("/opt/kiezbox/bin/kiezbox", "/bin/true"))
+    checked = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    arguments = ["systemd-analyze", "security", "--offline=true", "--threshold=25", "--no-pager", str(unit)]
+    judged = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+    assert judged.returncode == 0, judged.stdout.splitlines()[-1:]
 
 
 def test_unit_is_hardened() -> None:

@@ -137,7 +137,7 @@ def _report(error: Exception) -> int:
         path = error.path  # type: ignore[attr-defined]
         typer.echo(text("{path} cannot be used:", path=path), err=True)
         for problem in problems:
-            typer.echo(f"  - {problem}", err=True)
+            typer.echo(f"  - {harmless(problem)}", err=True)
         return EXIT_FAILED
     if isinstance(error, (CommandError, OSError)) or type(error).__module__.startswith("kiezbox"):
         sentence = (

@@ -123,8 +123,10 @@ class Access:
 
 def is_form_of(caller: Caller, given: str) -> bool:
     """Whether a form was made for this session."""
-    return caller.form_secret is not None and hmac.compare_digest(given.encode(), caller.form_secret.encode())
+    return caller.form_secret is not None and hmac.compare_digest(
+        given.encode(errors="surrogateescape"), caller.form_secret.encode()
+    )
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
