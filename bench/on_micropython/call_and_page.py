@@ -51,7 +51,7 @@ def page_us(routes, path, form):
         _, pieces, _ = run(routes.answer(request, "a phone", texts))
         length = 0
         for piece in pieces:
-            length += len(piece.encode())
+            length += len(piece if isinstance(piece, bytes) else piece.encode())
         texts.close()
         took = time.ticks_diff(time.ticks_us(), started)
         if not fastest or took < fastest:

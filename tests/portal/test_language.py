@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Texts: complete, in one order, without markup; choice of language; times and numbers."""
 
+import random
 import re
 from datetime import datetime
 from pathlib import Path
@@ -55,6 +56,7 @@ def test_a_language_is_complete(name: str) -> None:
         assert text.count("{}") == german[key].count("{}"), key
         assert not re.search(r"[<>&]", text), key
         assert "  " not in text, key
+        assert len(f"{key} = {text}".encode()) < language.LINE_LENGTH_MAX
     same = [key for key, text in own.items() if text == german[key] and len(text) > 14]
     if name not in ("de", "ls"):
         assert same == [], "not translated"
@@ -129,3 +131,17 @@ def test_ages_and_a_key_that_is_missing() -> None:
     with pytest.raises(KeyError):
         english("nowhere")
     english.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_text_is_found_from_everywhere(name: str) -> None:
+    expected = texts(name)
+    looked_up = language.Texts(name)
+    keys = list(expected)
+    rng = random.Random(3)
+    for order in (keys, keys[::-1], rng.choices(keys, k=300)):
+        assert [looked_up(key) for key in order] == [expected[key] for key in order]
+    for wrong in ("hom", "ome", "home ", "not_112\nx", ""):
+        with pytest.raises(KeyError):
+            looked_up(wrong)
+    looked_up.close()

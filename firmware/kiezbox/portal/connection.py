@@ -81,7 +81,7 @@ def _fill(rest: bytes, pieces) -> "tuple[int, bytes | None]":  # noqa: ANN001
         piece = next(pieces, None)
         if piece is None:
             return filled, None
-        rest = piece.encode()
+        rest = piece if isinstance(piece, bytes) else piece.encode()
         if filled == _BLOCK:
             return filled, rest
 

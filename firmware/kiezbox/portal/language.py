@@ -21,6 +21,13 @@ NAMES = (
 )
 """Name in the path, name on the page, in the order of the page; `ls` is Leichte Sprache, de-simple in BCP 47."""
 
+LINE_LENGTH_MAX = 1000
+"""Bytes of a text with its key."""
+
+_BLOCK = 1024
+_block = bytearray(_BLOCK)
+"""Where all look for their texts: nobody else runs meanwhile. A line read by itself would be garbage each time."""
+
 FOLDER = __file__[: __file__.rfind("/") + 1]
 
 
@@ -58,6 +65,7 @@ class Texts:
     def __init__(self, name: str) -> None:
         self.name = name
         self._file = open(FOLDER + "texts/" + name + ".txt", "rb")
+        self._at = -1  # The line feed before the last text; there is none before the first.
 
     def close(self) -> None:
         """No text can be had any more."""
@@ -65,17 +73,29 @@ class Texts:
 
     def __call__(self, key: str, value: object = None) -> str:
         """The text of a key, with `value` in its place. Raises KeyError."""
-        wanted = (key + " = ").encode()
-        for _ in range(2):
+        wanted = ("\n" + key + " = ").encode()
+        for at in (self._at, -1):
             while True:
-                line = self._file.readline()
-                if not line:
-                    break
-                if line.startswith(wanted):
-                    text = str(line[len(wanted) : -1], "utf-8")
+                length = self._read(at)
+                found = _block.find(wanted, 0, length)
+                end = _block.find(b"\n", found + 1, length)
+                if 0 <= found < end:
+                    self._at = at + found
+                    text = str(memoryview(_block)[found + len(wanted) : end], "utf-8")
                     return text if value is None else text.replace("{}", str(value))
-            self._file.seek(0)
+                if length < _BLOCK:
+                    break
+                # Its line goes on behind this block, or it may begin at the end of it.
+                at += found if found > 0 else length - len(wanted) + 1
         raise KeyError(key)
+
+    def _read(self, at: int) -> int:
+        """Fill the block from here on; how many bytes there are."""
+        self._file.seek(max(at, 0))
+        if at >= 0:
+            return self._file.readinto(_block)
+        _block[0] = 0x0A
+        return 1 + self._file.readinto(memoryview(_block)[1:])
 
     def number(self, value: int, decimals: int) -> str:
         """value / 10**decimals, written as in this language."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pages, as generators of short pieces of HTML: nothing larger than a sentence is in memory.
+"""The pages, as generators of short pieces of HTML (text, or bytes in UTF-8): no more than a sentence is in memory.
 
 1. No script, no image, nothing from elsewhere; every page works without its style sheet.
 2. A page is a row of templates. In one, {key} is a text of the language, {0} a value (escaped, whoever it comes from),
@@ -25,6 +25,9 @@ _INPUTS = (
     '<input autocomplete="tel" maxlength="60"',
 )
 """For FIELDS; a browser counts UTF-16 units."""
+
+_STYLE_PART = 192
+"""Bytes of the style sheet at a time."""
 
 NOTICES_MAX = 2
 """Headlines below the call; the notices themselves stand on the page `help`."""
@@ -83,9 +86,12 @@ def document(t, box, key, body, code="", error="", field=""):  # noqa: ANN001, A
     if error:
         yield t("error_title") + " "
     yield from fill(t, "{$0} – {1}</title><style>", key, box.name)
-    with open(FOLDER + "style.css") as style:
-        for line in style:
-            yield line
+    with open(FOLDER + "style.css", "rb") as style:
+        while True:
+            part = style.read(_STYLE_PART)
+            if not part:
+                break
+            yield part
     yield from fill(t, '</style></head><body class="{0}"><nav aria-label="{languages}" class="l">', box.mode)
     if code:
         yield from fill(t, '<form method="post"><input type="hidden" name="code" value="{0}">', code)
