@@ -35,6 +35,7 @@ MODES = {"everyday": 1, "emergency": 2, "exercise": 3, "maintenance": 4}
 SCOPES = {"all": 0, "district": 1, "box": 2}
 # A payload that waited this long for the radio is stale: its job or receipt comes again by itself.
 PAYLOAD_LIFETIME_MS = 120_000
+TIME_LIFETIME_MS = 4_000
 IDLE_MS = 5_000
 # While jobs have to wait for the radio or for airtime: when to look again at the latest.
 HELD_MS = 1_000
@@ -74,6 +75,8 @@ class Downlink:
         self._wake = asyncio.Event()
         # The endpoint's job for the last question of a box about a code: a box that asks again needs one answer.
         self._queries: dict[tuple[int, str], int] = {}
+        # The endpoint's job for the last time, and until when it is worth sending.
+        self._time_job = (0, 0)
 
     def wake(self) -> None:
         """Something may be due."""
@@ -111,6 +114,9 @@ class Downlink:
     async def _poll(self) -> bool:
         """Send what may be sent now. True when something may have to wait although it is due."""
         now_ms = monotonic_ms()
+        time_job, time_until_ms = self._time_job
+        if now_ms >= time_until_ms and time_job in self._endpoint.jobs:
+            self._endpoint.cancel_job(time_job)
         if not self._link.can_send and not self._on_payload(b""):
             await self.watch.keep()
             return True
@@ -129,7 +135,7 @@ class Downlink:
                         portnum=envelope.PORTNUM,
                         payload=action.payload,
                         priority=action.priority,
-                        expires_ms=now_ms + PAYLOAD_LIFETIME_MS,
+                        expires_ms=time_until_ms if action.job == time_job else now_ms + PAYLOAD_LIFETIME_MS,
                     )
                 )
         if self._link.can_send:
@@ -322,8 +328,13 @@ class Downlink:
         return number
 
     def send_time(self, time_s: int, quality: int) -> None:
-        """Broadcast the time once; not kept, since it is only worth something now."""
-        self._endpoint.broadcast("time", {"time_s": time_s, "quality": quality}, monotonic_ms())
+        """Broadcast the time once; not kept, since it is only worth something now.
+
+        What has to wait for the radio or for airtime is not sent any more: an old time is worse than none.
+        """
+        now_ms = monotonic_ms()
+        number = self._endpoint.broadcast("time", {"time_s": time_s, "quality": quality}, now_ms)
+        self._time_job = (number, now_ms + TIME_LIFETIME_MS)
         self._wake.set()
 
     async def answer_query(self, node_num: int, code: str) -> None:

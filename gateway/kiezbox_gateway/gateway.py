@@ -21,7 +21,7 @@ from kiezbox_gateway.city.broker import BrokerAddress
 from kiezbox_gateway.city.command import CityCommands
 from kiezbox_gateway.city.message import TOPIC_ROOT, NativeProfile
 from kiezbox_gateway.city.sync import CitySync
-from kiezbox_gateway.clock import monotonic_ms, unix_ms
+from kiezbox_gateway.clock import SteadyClock, monotonic_ms, unix_ms
 from kiezbox_gateway.configuration import Broker, Configuration
 from kiezbox_gateway.custody import Custody
 from kiezbox_gateway.disk import Disk
@@ -65,6 +65,7 @@ class Gateway:
         # Node number -> when (monotonic, seconds) a new key is offered to this box again; see `roster`.
         self.key_offers: dict[int, float] = {}
         self.started_s = time.time()
+        self.steady_clock = SteadyClock()
         self.names = {box.node_num: box.name for box in boxes}
         self.names[0] = configuration.gateway.name
         self.disk = Disk(store.folder, configuration.outbox.disk_reserve_mib, configuration.outbox.disk_free_min_mib)

@@ -97,7 +97,7 @@ async def _tell_time(gateway: Gateway) -> None:
     await asyncio.sleep(CLOCK_FIRST_S)
     while True:
         quality = await asyncio.to_thread(clock.quality, settings.trust)
-        if quality and gateway.link.status.state == "ready":
+        if quality and gateway.link.can_send:
             gateway.downlink.send_time(int(time.time()), quality)
         await asyncio.sleep(settings.interval_s)
 

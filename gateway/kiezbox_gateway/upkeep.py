@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from kiezbox_gateway import alarms, roster
+from kiezbox_gateway import alarms, clock, roster
 from kiezbox_gateway.clock import unix_ms
 from kiezbox_gateway.gateway import Gateway
 from kiezbox_gateway.secret_files import SecretFileError
@@ -110,7 +110,8 @@ def _thinning(after: int, slot_s: int) -> Callable[[sqlite3.Connection], tuple[i
 
 async def retain(gateway: Gateway) -> None:
     """Erase what the city has confirmed and whose days are over; expire jobs."""
-    now_ms = unix_ms()
+    quality = await asyncio.to_thread(clock.quality, gateway.configuration.clock.trust)
+    now_ms = gateway.steady_clock.judge(unix_ms(), clock.monotonic_ms(), quality)
     retention = gateway.configuration.retention
     erased = 0
     for kinds, days in (

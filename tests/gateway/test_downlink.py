@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from kiezbox_gateway import downlink
+from kiezbox_gateway.clock import monotonic_ms
 from kiezbox_gateway.store import calls, jobs
 from tests.gateway.deployment import emergency
 from tests.gateway.running import Running, running_gateway
@@ -221,3 +223,28 @@ async def test_erased_call_is_not_answered_any_more(tmp_path: Path) -> None:
         assert (await running.request("GET", "/api/v1/calls/ABCD2345"))[0] == 404
         with pytest.raises(calls.NoSuchCallError):
             await running.gateway.store.submit(lambda connection: calls.find(connection, "ABCD2345"))
+
+
+async def test_time_that_had_to_wait_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downlink, "TIME_LIFETIME_MS", 300)
+    async with running_gateway(tmp_path, boxes=1) as running:
+        running.gateway.downlink.send_time(1_780_000_000, 2)
+        await until(lambda: len(of_kind(running, 0, "TimeReceived")) == 1)
+        # A radio without a free place, and then airtime that is used up.
+        running.radio.free = 0
+        running.gateway.downlink.confirm_text(1)
+        await until(lambda: running.gateway.link._session is not None and running.gateway.link._session.free == 0)
+        running.gateway.downlink.send_time(1_780_000_100, 2)
+        await asyncio.sleep(0.6)
+        running.radio.free = 16
+        budget = running.gateway.link.budget
+        await asyncio.sleep(1.0)
+        budget.note_report(9.0, monotonic_ms())
+        running.gateway.downlink.send_time(1_780_000_200, 2)
+        await asyncio.sleep(0.6)
+        budget.note_report(0.1, monotonic_ms())
+        await asyncio.sleep(1.5)
+        assert len(of_kind(running, 0, "TimeReceived")) == 1
+        running.gateway.downlink.send_time(1_780_000_300, 2)
+        await until(lambda: len(of_kind(running, 0, "TimeReceived")) == 2)
+        assert of_kind(running, 0, "TimeReceived")[1].message["time_s"] == 1_780_000_300
