@@ -143,6 +143,7 @@ def test_the_same_mode_under_a_new_counter_is_in_force_and_not_commanded_again()
     result = gateway.receive(NODE, payload, 40_000).message
     assert result["result"] == 1
     assert result["mode_epoch"] == 8
+    assert result["mode"] == 2
 
 
 def test_a_broadcast_heard_again_is_answered_again_after_a_while() -> None:

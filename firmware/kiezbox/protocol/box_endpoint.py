@@ -100,6 +100,7 @@ class BoxEndpoint:
         self.result_spread_ms = RESULT_SPREAD_MS
         """Within this time answers to a broadcast are spread; the more boxes share the air, the longer."""
         self._mode_epoch: int = saved.get("mode_epoch") or 0
+        self._mode = 0
         self._wall_s = 0
         self._wall_quality = 0
         self._wall_at_ms = 0
@@ -292,6 +293,7 @@ class BoxEndpoint:
         epoch = message.get("epoch") or 0
         if epoch and epoch == self._mode_epoch:
             # The same command under a new counter, because the gateway did not hear the result: it is in force.
+            self._mode = message["mode"]
             self._results.note(counter, due_ms, envelope.MODE, _APPLIED)
             return []
         expires_s = message.get("expires_s") or 0
@@ -302,6 +304,7 @@ class BoxEndpoint:
             self._results.note(counter, due_ms, envelope.MODE, _EXPIRED)
             return []
         self._mode_epoch = epoch
+        self._mode = message["mode"]
         self._persist.append(events.Persist("mode_epoch", epoch))
         self._results.note(counter, due_ms, envelope.MODE, _APPLIED)
         return [events.ModeCommanded(message)]
@@ -327,6 +330,8 @@ class BoxEndpoint:
     def _send_results(self, now_ms: int) -> None:
         for result in self._results.take_due(now_ms):
             result["mode_epoch"] = self._mode_epoch
+            if self._mode:
+                result["mode"] = self._mode
             if self._wall_quality:
                 result["time_s"] = self._now_s(now_ms)
             try:
