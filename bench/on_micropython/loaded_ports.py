@@ -42,6 +42,9 @@ class HostClock:
     def now_ms(self):
         return time.ticks_diff(time.ticks_ms(), self._start_ms)
 
+    def source(self):
+        return 2
+
     def wall(self):
         return int(time.time()), 2
 
@@ -52,7 +55,7 @@ class HostClock:
 class LoadedPorts:
     """See kiezbox/box/ports.py."""
 
-    watchdog = None
+    watchdog = button = led = grid = uplink = router_power = None
     reset_cause = 1
     root = ROOT
 

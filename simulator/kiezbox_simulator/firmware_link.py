@@ -8,7 +8,7 @@ that exists once.
 1. The texts follow each other as they import each other, in full length; `Linked.place` tells whose line one is.
 2. A name that two modules use for different things gets the module's name behind it. The program's own names stay.
 3. `from kiezbox.x import name` goes, at the top and inside functions, and so does `from kiezbox import x`: then
-   `x.name` becomes the name itself. A module can be used in no other way.
+   `x.name` becomes the name itself. A module can be used in no other way, and no local name may hide it then.
 
 4. A parameter that no call names, and whose name is that of nothing else, is called by its place: the interpreter keeps
    the names of parameters in memory. Tracebacks do not show them.
@@ -217,7 +217,10 @@ class _Rewriter:
         ):
             there = self._module.modules.get(node.value.id)
             if there:
-                self._put(node, _resolved(self._modules, there, node.attr))
+                called = _resolved(self._modules, there, node.attr)
+                if any(called in scope.values() for scope in scopes):
+                    raise self._error(node, "would be hidden by a local name")
+                self._put(node, called)
                 return
         if isinstance(node, ast.Name):
             if self._is_local(node.id, scopes):

@@ -14,6 +14,7 @@ from typing import Any
 from kiezbox.protocol.reading import VALUE_NAMES
 from kiezbox_simulator.firmware_build import FirmwareBuild
 from kiezbox_simulator.virtual import vm_link
+from kiezbox_simulator.virtual.vm_box import HEAP_KIB
 from kiezbox_simulator.virtual.vm_pool import MICROPYTHON_PATH
 
 AIRTIME_MS = 400
@@ -48,7 +49,9 @@ class LoneBox:
         folder.mkdir()
         self.folder = folder
         settings = {"seed": "lone", "flash_blocks": 64}
-        settings |= {name: changes.pop(name) for name in list(changes) if name in ("flash_blocks", "reset_cause")}
+        settings |= {
+            name: changes.pop(name) for name in list(changes) if name in ("flash_blocks", "reset_cause", "parts")
+        }
         (folder / "box.json").write_text(json.dumps(settings | {"configuration": CONFIGURATION | changes}))
         for name, target in (("lib", built.lib), ("root", built.root), ("vm", stand_ins)):
             (folder / name).symlink_to(target)
@@ -60,7 +63,7 @@ class LoneBox:
         self.resets: list[tuple[int, str]] = []
         self.answers: dict[int, bytes] = {}
         self.on_frame: Callable[[int, bytes], None] = lambda now_ms, frame: None
-        self.heap_kib = 384
+        self.heap_kib = HEAP_KIB
         self._inputs: list[tuple[int, int, bytes]] = []
         self._number = 0
         self._wake_ms: int | None = None

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from kiezbox.box import calls as calls_module
-from kiezbox.box.calls import AMEND, CANCEL, SAFE, Calls
+from kiezbox.box.call_entry import AMEND, CANCEL, SAFE
+from kiezbox.box.calls import Calls
 from kiezbox.box.limits import CLIENT_PAUSE_MS
 from kiezbox.box.refusal import Refused
-from kiezbox.box.testing import FakeNode, FakePorts
+from kiezbox.box.testing import FakeNode, FakePorts, FakeRoom
 
 FORM = {
     "category": "1",
@@ -28,13 +29,14 @@ def boot(tmp_path: Path) -> Iterator[Boot]:
     def start() -> tuple[Calls, FakeNode, FakePorts]:
         ports, node = FakePorts(), FakeNode(1 + 100 * len(opened))
         ports.draws = 100 * len(opened)
-        opened.append(Calls(ports, node, str(tmp_path)))
+        opened.append(Calls(ports, str(tmp_path), FakeRoom()))
+        opened[-1].node = node
         opened[-1].load()
         return opened[-1], node, ports
 
     yield start
     for calls in opened:
-        calls._journal.close()
+        calls.journal.close()
 
 
 def test_a_call_is_on_flash_before_it_has_a_code(boot: Boot) -> None:
@@ -60,7 +62,7 @@ def test_a_call_that_flash_refused_was_never_accepted(boot: Boot, monkeypatch: p
     def full(kind: int, payload: bytes) -> None:
         raise OSError(28)
 
-    monkeypatch.setattr(calls._journal, "append", full)
+    monkeypatch.setattr(calls.journal, "append", full)
     with pytest.raises(Refused) as refused:
         calls.submit(FORM, exercise=False)
     assert refused.value.reason == "full"
@@ -111,7 +113,7 @@ def test_bad_forms_are_refused_and_change_nothing(boot: Boot, form: dict[str, st
         calls.submit(form, exercise=False)
     assert refused.value.reason == reason
     assert node.sent == []
-    assert list(calls._journal.records()) == []
+    assert [kind for kind, _ in calls.journal.records()] == [calls_module._PADDING]
 
 
 @pytest.mark.parametrize("value", ["-1", "0", "99999", "drei", "1e3", "²", ""])
@@ -149,29 +151,160 @@ def test_no_number_yet_is_a_refusal_not_a_crash(boot: Boot) -> None:
     assert refused.value.reason == "full"
 
 
-def test_old_finished_calls_leave_flash_and_open_ones_stay(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finished_calls_leave_flash_when_their_time_is_over_and_open_ones_stay(boot: Boot) -> None:
     calls, node, ports = boot()
     done = calls.submit({**FORM, "client": "a"}, exercise=False)
-    calls.stage_changed(node.sent[0][2], 2, 1, "", "")
-    waiting = calls.submit({**FORM, "client": "b"}, exercise=False)
-    ports.clock.wall_s += calls_module.RETENTION_S + 1
-    monkeypatch.setattr(calls_module, "JOURNAL_BYTES_MAX", 100)
-    recent = calls.submit({**FORM, "client": "c"}, exercise=False)
-    after, _, _ = boot()
-    assert after.status(done) is None
-    assert after.status(waiting) is not None
-    assert after.status(recent) is not None
-
-
-def test_memory_holds_the_newest_and_every_open_call(boot: Boot) -> None:
-    calls, node, _ = boot()
-    codes = [calls.submit({**FORM, "client": str(number)}, exercise=False) for number in range(60)]
-    assert all(calls.status(code) is not None for code in codes)
+    calls.change(done, AMEND, "und noch etwas")
     for _, _, counter in list(node.sent):
+        calls.stage_changed(counter, 2, ports.clock.wall_s, "", "")
+    waiting = calls.submit({**FORM, "client": "b"}, exercise=False)
+    ports.clock.wall_s += calls_module.RETENTION_S
+    assert not calls.sweep()
+    ports.clock.wall_s += 1
+    recent = calls.submit({**FORM, "client": "c"}, exercise=False)
+    assert calls.sweep()
+    assert not calls.sweep()
+    assert Path(calls.journal.path).read_bytes().count(FORM["place"].encode()) == 2
+    after, _, _ = boot()
+    for one in (calls, after):
+        assert one.status(done) is None
+        assert one.status(waiting) is not None
+        assert one.status(recent) is not None
+
+
+def test_news_of_a_call_keep_it_for_another_while(boot: Boot) -> None:
+    calls, node, ports = boot()
+    code = calls.submit(FORM, exercise=False)
+    calls.stage_changed(node.sent[0][2], 2, ports.clock.wall_s, "", "")
+    ports.clock.wall_s += calls_module.RETENTION_S - 10
+    calls.stage_changed(node.sent[0][2], 5, ports.clock.wall_s, "Feuerwache", "Wir kommen")
+    ports.clock.wall_s += 20
+    assert not calls.sweep()
+    assert calls.status(code) is not None
+    ports.clock.wall_s += calls_module.RETENTION_S
+    assert calls.sweep()
+    assert calls.status(code) is None
+
+
+def test_without_a_clock_nothing_is_deleted_for_its_age(boot: Boot) -> None:
+    calls, node, ports = boot()
+    calls.submit(FORM, exercise=False)
+    calls.stage_changed(node.sent[0][2], 2, 1, "", "")
+    ports.clock.wall_s = 0
+    assert not calls.sweep()
+
+
+def test_the_oldest_finished_calls_go_when_there_are_very_many(boot: Boot) -> None:
+    calls, node, _ = boot()
+    calls.bytes_max = 20_000
+    codes = [calls.submit({**FORM, "client": str(number)}, exercise=False) for number in range(120)]
+    for _, _, counter in node.sent[:-1]:
         calls.stage_changed(counter, 2, 1, "", "")
-    for number in range(60, 120):
-        calls.submit({**FORM, "client": str(number)}, exercise=False)
-    assert len(calls._entries) <= calls_module.ENTRIES_MAX + 60
+    assert calls.sweep()
+    assert calls.journal.size_bytes() <= 20_000
+    assert calls.status(codes[0]) is None
+    assert calls.status(codes[-1]) is not None
+
+
+def test_memory_holds_the_newest_and_flash_knows_the_others(boot: Boot) -> None:
+    calls, node, _ = boot()
+    codes = [calls.submit({**FORM, "client": str(number)}, exercise=False) for number in range(100)]
+    assert len(calls._entries) == calls_module.ENTRIES_MAX
+    calls.stage_changed(node.sent[0][2], 2, 7, "", "")
+    calls.change(codes[0], AMEND, "noch etwas")
+    again, _, _ = boot()
+    for one in (calls, again):
+        for code in codes:
+            status = one.status(code)
+            assert status is not None
+            assert [stage["stage"] for stage in status["stages"]] == ([1, 2] if code == codes[0] else [1])
+        assert len(one._entries) == calls_module.ENTRIES_MAX
+        assert one.open_count() == 100
+    assert calls.status("00000000") is None
+
+
+def test_a_cancellation_is_one_write(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, _, _ = boot()
+    code = calls.submit(FORM, exercise=False)
+    appended: list[int] = []
+    append = calls.journal.append
+    monkeypatch.setattr(calls.journal, "append", lambda kind, payload: (appended.append(kind), append(kind, payload)))
+    calls.change(code, CANCEL)
+    assert len(appended) == 1
+    again, node, _ = boot()
+    status = again.status(code)
+    assert status is not None
+    assert status["cancelled"]
+    assert [message["action"] for _, message, _ in node.resumed] == [CANCEL]
+    again.change(code, SAFE)
+    again.change(code, SAFE)
+    assert [message["action"] for _, message, _ in node.sent] == [SAFE]
+
+
+def test_additions_have_an_end(boot: Boot) -> None:
+    calls, _, _ = boot()
+    code = calls.submit(FORM, exercise=False)
+    for number in range(calls_module.AMENDMENTS_MAX):
+        calls.change(code, AMEND, f"noch {number}")
+    with pytest.raises(Refused) as refused:
+        calls.change(code, AMEND, "zu viel")
+    assert refused.value.reason == "rate_client"
+    calls.change(code, SAFE)
+
+
+def test_a_receipt_heard_again_costs_no_write(boot: Boot) -> None:
+    calls, node, _ = boot()
+    calls.submit(FORM, exercise=False)
+    calls.stage_changed(node.sent[0][2], 2, 7, "", "")
+    calls.stage_changed(node.sent[0][2], 5, 9, "Wache", "Wir kommen")
+    size = calls.journal.size_bytes()
+    for _ in range(5):
+        calls.stage_changed(node.sent[0][2], 2, 8, "", "")
+        calls.stage_changed(node.sent[0][2], 5, 9, "Wache", "Wir kommen")
+    assert calls.journal.size_bytes() == size
+
+
+def test_near_duplicates_of_one_phone_are_one_call_and_of_two_phones_are_two(boot: Boot) -> None:
+    calls, node, _ = boot()
+    code = calls.submit(FORM, exercise=False)
+    assert calls.submit({**FORM, "text": "oma ist  gestürzt! 🚑", "language": "en"}, exercise=False) == code
+    assert calls.submit({**FORM, "client": "10.0.0.3"}, exercise=False) != code
+    assert len(node.sent) == 2
+
+
+def test_exercises_have_an_end_and_emergencies_have_none(boot: Boot) -> None:
+    calls, _, _ = boot()
+    for number in range(calls_module.EXERCISES_OPEN_MAX):
+        calls.submit({**FORM, "client": f"e{number}"}, exercise=True)
+    with pytest.raises(Refused) as refused:
+        calls.submit({**FORM, "client": "one more"}, exercise=True)
+    assert refused.value.reason == "full"
+    assert calls.submit({**FORM, "client": "real"}, exercise=False)
+    assert calls.open_count() == 1
+
+
+def test_emergencies_are_resumed_before_exercises(boot: Boot) -> None:
+    calls, _, _ = boot()
+    calls.submit({**FORM, "client": "a"}, exercise=True)
+    calls.submit({**FORM, "client": "b"}, exercise=False)
+    _, node, _ = boot()
+    assert [kind for kind, _, _ in node.resumed] == ["emergency", "exercise"]
+
+
+def test_the_button_makes_a_call_that_can_be_cancelled(boot: Boot) -> None:
+    calls, node, _ = boot()
+    assert calls.pressed() is None
+    code = calls.press(exercise=False)
+    kind, message, counter = node.sent[0]
+    assert (kind, message["action"], message["button"]) == ("button", 0, 1)
+    assert "code" not in message
+    again, node, _ = boot()
+    assert again.pressed() == code
+    assert [kind for kind, _, _ in node.resumed] == ["button"]
+    again.change(code, CANCEL)
+    assert node.sent[0][1]["refers_to"] == counter
+    assert again.pressed() is None
+    assert calls.press(exercise=True) != code
 
 
 def test_a_call_without_room_in_custody_is_kept_and_sent_later(boot: Boot) -> None:

@@ -3,8 +3,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kiezbox.box.journal import RECORD_LENGTH_MAX, Journal, load, replace
+from kiezbox.box.journal import RECORD_LENGTH_MAX, Journal
 
 Open = Callable[[], Journal]
 
@@ -51,6 +53,51 @@ def test_a_changed_bit_is_noticed(opened: Open) -> None:
         assert list(journal.records()) == []
 
 
+@given(
+    sizes=st.lists(st.integers(0, 300), min_size=1, max_size=12),
+    noise=st.binary(min_size=1, max_size=40),
+    place=st.integers(0, 4000),
+    over=st.booleans(),
+)
+def test_whatever_is_damaged_the_other_records_count(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], noise: bytes, place: int, over: bool
+) -> None:
+    path = str(tmp_path_factory.mktemp("damage") / "a.log")
+    journal = Journal(path)
+    for number, size in enumerate(sizes):
+        journal.append(number, bytes([number]) * size)
+    journal.close()
+    whole = Path(path).read_bytes()
+    place %= len(whole) + 1
+    end = place + len(noise) if over else place
+    Path(path).write_bytes(whole[:place] + noise + whole[end:])
+    untouched = []
+    at = 0
+    for number, size in enumerate(sizes):
+        if at + size + 8 <= place or at >= end:
+            untouched.append((number, bytes([number]) * size))
+        at += size + 8
+    again = Journal(path)
+    found = list(again.records())
+    assert all(one in found for one in untouched)
+    again.append(77, b"goes on")
+    assert list(again.records())[-1] == (77, b"goes on")
+    again.close()
+    after = Journal(path)
+    assert not after.damaged
+    after.close()
+
+
+def test_a_file_that_says_it_is_damaged(opened: Open) -> None:
+    journal = opened()
+    journal.append(1, b"first")
+    assert not opened().damaged
+    with open(journal.path, "ab") as file:
+        file.write(b"rubbish")
+    assert opened().damaged
+    assert not opened().damaged
+
+
 def test_a_damaged_end_is_cut_off_before_the_next_record(opened: Open) -> None:
     journal = opened()
     journal.append(1, b"first")
@@ -77,15 +124,3 @@ def test_rewrite_keeps_what_is_wanted_and_goes_on(opened: Open) -> None:
     journal.rewrite(lambda kind, payload: kind % 2 == 0)
     journal.append(99, b"new")
     assert [kind for kind, _ in journal.records()] == [0, 2, 4, 6, 8, 99]
-
-
-def test_state_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    path = f"{tmp_path}/state.json"
-    assert load(path) == {}
-    replace(path, {"a": 1})
-    replace(path, {"b": 2})
-    assert load(path) == {"b": 2}
-    Path(path).write_text("[1]")
-    assert load(path) == {}
-    Path(path).write_text("{")
-    assert load(path) == {}

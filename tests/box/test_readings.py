@@ -4,24 +4,26 @@ from pathlib import Path
 
 import pytest
 
-from kiezbox.box import readings as readings_module
-from kiezbox.box.readings import PENDING_MAX, REOFFER_AFTER_MS, Readings
+from kiezbox.box.readings import LEAP, PENDING_MAX, REOFFER_AFTER_MS, Readings
+from kiezbox.box.testing import FakeRoom, FakeState
 
 SAMPLES = [{"temperature_cc": 812, "battery_mv": 3_900}]
-Boot = Callable[[], Readings]
+Boot = Callable[..., Readings]
 
 
 @pytest.fixture
 def boot(tmp_path: Path) -> Iterator[Boot]:
     opened: list[Readings] = []
 
-    def start() -> Readings:
-        opened.append(Readings(str(tmp_path)))
+    state = FakeState()
+
+    def start(room: FakeRoom | None = None) -> Readings:
+        opened.append(Readings(str(tmp_path), room or FakeRoom(), state))
         return opened[-1]
 
     yield start
     for readings in opened:
-        readings._journal.close()
+        readings.journal.close()
 
 
 def test_sequence_numbers_go_on_after_a_restart(boot: Boot) -> None:
@@ -44,15 +46,60 @@ def test_what_nobody_acknowledged_is_offered_again_as_it_was(boot: Boot) -> None
     assert second["sequence"] == 2
 
 
-def test_a_full_journal_gives_up_the_oldest_and_counts_it(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readings_module, "JOURNAL_BYTES_MAX", 2_000)
+def test_a_full_journal_gives_up_the_oldest_and_counts_it(boot: Boot) -> None:
     readings = boot()
-    for _ in range(100):
+    readings.bytes_max = 2_000
+    for _ in range(PENDING_MAX + 36):
         readings.add(SAMPLES, 1, 2, 300, 0)
-    assert readings._journal.size_bytes() < 3_000
+    assert readings.journal.size_bytes() < 3_000
     assert len(readings._pending) == PENDING_MAX
-    assert readings.shed == 100 - PENDING_MAX
-    assert boot().sequence == 100
+    assert readings.shed == 36
+    assert boot().sequence == PENDING_MAX + 36
+
+
+def test_after_a_restart_everything_on_flash_is_offered_until_a_gateway_says_that_it_has_it(boot: Boot) -> None:
+    first = boot()
+    sent = [first.add(SAMPLES, 1_767_450_000 + number, 2, 300, 0) for number in range(4)]
+    again = boot()
+    assert again.due(REOFFER_AFTER_MS) == sent[0]
+    again.acknowledged([1, 2, 4])
+    assert again.due(REOFFER_AFTER_MS) == sent[2]
+    again.acknowledged([3])
+    assert again.due(9 * REOFFER_AFTER_MS) is None
+
+
+def test_when_flash_fills_up_readings_stop_and_no_number_is_used_twice(boot: Boot) -> None:
+    room = FakeRoom()
+    readings = boot(room)
+    readings.add(SAMPLES, 1, 2, 300, 0)
+    room.full = True
+    assert readings.add(SAMPLES, 1, 2, 300, 0)["sequence"] == 2
+    assert readings.add(SAMPLES, 1, 2, 300, 0)["sequence"] == 3
+    assert readings.shed == 2
+    assert boot().add(SAMPLES, 1, 2, 300, 0)["sequence"] == 4
+
+
+def test_all_of_them_give_way_to_a_call(boot: Boot) -> None:
+    room = FakeRoom()
+    readings = boot(room)
+    for _ in range(5):
+        readings.add(SAMPLES, 1, 2, 300, 0)
+    assert room.sheds[0]()
+    assert not room.sheds[0]()
+    assert readings.journal.size_bytes() == 0
+    assert readings.shed == 5
+    assert boot().add(SAMPLES, 1, 2, 300, 0)["sequence"] == 6
+
+
+def test_a_damaged_journal_leaves_the_others_and_uses_no_number_twice(boot: Boot) -> None:
+    readings = boot()
+    for _ in range(3):
+        readings.add(SAMPLES, 1, 2, 300, 0)
+    path = Path(readings.journal.path)
+    path.write_bytes(path.read_bytes()[:-5])
+    again = boot()
+    assert again.journal.damaged
+    assert again.add(SAMPLES, 1, 2, 300, 0)["sequence"] == 3 + LEAP
 
 
 def test_a_full_flash_costs_the_reading_not_the_box(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,6 +108,6 @@ def test_a_full_flash_costs_the_reading_not_the_box(boot: Boot, monkeypatch: pyt
     def full(kind: int, payload: bytes) -> None:
         raise OSError(28)
 
-    monkeypatch.setattr(readings._journal, "append", full)
+    monkeypatch.setattr(readings.journal, "append", full)
     assert readings.add(SAMPLES, 1, 2, 300, 0)["sequence"] == 1
     assert readings.shed == 1

@@ -91,10 +91,11 @@ def test_a_line_of_a_traceback_has_its_place() -> None:
         "from kiezbox import c\nprint(c)\n",
         "from kiezbox.c import nothing\nprint(nothing)\n",
         "from kiezbox import c\nc.nothing\n",
+        "from kiezbox import c\ndef f():\n    wrong = c.wrong\n    return wrong\n",
     ],
 )
 def test_what_cannot_be_linked_is_an_error(main: str) -> None:
-    with pytest.raises(FirmwareSourceError, match=r"used as a value|has no nothing"):
+    with pytest.raises(FirmwareSourceError, match=r"used as a value|has no nothing|hidden by a local name"):
         link("main", SOURCES | {"main": main})
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wakes one sleeping task before its time. Called by box.py for the task that speaks.
+"""Wakes one sleeping task before its time. Called by box.py for the task that speaks, and by
+help_button.py for the light.
 
 asyncio's Event with a timeout makes a task and an exception each time: more work than the frame that woke the box.
 """

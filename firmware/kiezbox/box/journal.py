@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Append-only records on LittleFS, and small state that changes as a whole. What they said is stored is on the medium.
+"""Append-only records on LittleFS. What `append` returned from is on the medium.
 
 1. A record is magic, type, length, payload, CRC-32. `append` returns after the file was synced.
-2. Reading stops at the first record that is not whole. LittleFS keeps the last synced length, so that should be the
-   end; if not,
-   the damaged rest is cut off before anything is appended.
-3. `replace` writes a new file beside the old one and renames it, which LittleFS does in one step (its DESIGN.md).
+2. LittleFS keeps the last synced length, so a power cut leaves whole records. What is not whole all the same is stepped
+   over: records behind it count. It is removed when the file is opened next, and `damaged` says so.
+3. `rewrite` makes a new file beside the old one and renames it, which LittleFS does in one step (its DESIGN.md).
 
-Not here: what is in a record. Called by calls.py, readings.py and box.py.
+Not here: what is in a record; values that change as a whole (twin_file.py). Called by calls.py, readings.py and
+notices.py.
 """
 
-import json
 import os
 from binascii import crc32
 
@@ -20,25 +19,36 @@ RECORD_LENGTH_MAX = 2048
 
 
 class Journal:
-    """One file of records. The path's folder exists."""
+    """One file of records. The path's folder exists. `damaged`: something in it was no record when it was opened."""
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._file = open(path, "ab")
-        whole = 0
-        for _, payload in self.records():
-            whole += _HEAD_LENGTH + len(payload) + 4
-        if whole < self.size_bytes():
-            # What would be appended behind a damaged record could not be found again.
-            self.rewrite(lambda kind, payload: True)
+        self.damaged = False
+        try:
+            self._file = open(path, "ab")
+            whole = 0
+            for _, payload in self.records():
+                whole += _HEAD_LENGTH + len(payload) + 4
+            self.damaged = whole < self.size_bytes()
+        except OSError:
+            # The file system itself cannot read it: a box without its old records is better than none.
+            self.damaged = True
+            self._file = None
+        if self.damaged:
+            self._repair()
 
     def append(self, kind: int, payload: bytes) -> None:
         """kind 0..255. Raises OSError if the medium refuses (28: full) and ValueError if the record is too long."""
         if len(payload) > RECORD_LENGTH_MAX:
             raise ValueError("record too long")
         head = bytes((_MAGIC, kind)) + len(payload).to_bytes(2, "little")
-        self._file.write(head + payload + crc32(payload, kind).to_bytes(4, "little"))
-        self._file.flush()
+        size_bytes = self.size_bytes()
+        try:
+            self._file.write(head + payload + crc32(payload, kind).to_bytes(4, "little"))
+            self._file.flush()
+        except OSError:
+            self._reopen(size_bytes)
+            raise
 
     def size_bytes(self) -> int:
         """Length of the file."""
@@ -47,54 +57,83 @@ class Journal:
     def records(self):  # noqa: ANN201 - a generator of (kind, payload); MicroPython has no typing
         """All whole records, oldest first."""
         with open(self.path, "rb") as file:
+            at = 0
             while True:
                 head = file.read(_HEAD_LENGTH)
-                if len(head) < _HEAD_LENGTH or head[0] != _MAGIC:
+                if len(head) < _HEAD_LENGTH:
                     return
                 length = head[2] | head[3] << 8
-                body = file.read(length + 4)
-                if len(body) < length + 4:
+                if head[0] == _MAGIC and length <= RECORD_LENGTH_MAX:
+                    body = file.read(length + 4)
+                    payload = body[:length]
+                    if len(body) == length + 4 and crc32(payload, head[1]) == int.from_bytes(body[length:], "little"):
+                        at += _HEAD_LENGTH + length + 4
+                        yield head[1], payload
+                        continue
+                at = _next_magic(file, at + 1)
+                if at < 0:
                     return
-                payload = body[:length]
-                if crc32(payload, head[1]) != int.from_bytes(body[length:], "little"):
-                    return
-                yield head[1], payload
+                file.seek(at)
 
     def rewrite(self, wanted) -> None:  # noqa: ANN001
         """Keep only the records for which wanted(kind, payload) is true; the old file stays until the new one is
-        whole.
+        whole. Raises OSError if there is no room for it; then nothing changed.
         """
         name = self.path + ".new"
         _remove(name)
         fresh = Journal(name)
-        for kind, payload in self.records():
-            if wanted(kind, payload):
-                fresh.append(kind, payload)
+        try:
+            for kind, payload in self.records():
+                if wanted(kind, payload):
+                    fresh.append(kind, payload)
+        except OSError:
+            fresh.close()
+            _remove(name)
+            raise
         fresh.close()
-        self._file.close()
+        self.close()
         os.rename(name, self.path)
         self._file = open(self.path, "ab")
 
     def close(self) -> None:
         """No more records."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+
+    def _repair(self) -> None:
+        try:
+            self.rewrite(lambda kind, payload: True)
+        except OSError:
+            # No room, or nothing readable. New records go behind the damage and are found there.
+            try:
+                self.close()
+                self._file = open(self.path, "ab")
+            except OSError:
+                _remove(self.path)
+                self._file = open(self.path, "ab")
+
+    def _reopen(self, size_bytes: int) -> None:
+        """A write that failed half-way must leave nothing that a later flush would write."""
+        try:
+            self._file.close()
+        except OSError:
+            pass
+        self._file = open(self.path, "ab")
+        if self.size_bytes() > size_bytes:
+            self._repair()
 
 
-def replace(path: str, values: dict) -> None:
-    """Write `values` as JSON in one step: after a power cut the file holds the old or the new values, whole."""
-    with open(path + ".new", "wb") as file:
-        file.write(json.dumps(values).encode())
-    os.rename(path + ".new", path)
-
-
-def load(path: str) -> dict:
-    """What `replace` wrote last, {} if there is nothing."""
-    try:
-        with open(path) as file:
-            values = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
+def _next_magic(file, at: int) -> int:  # noqa: ANN001
+    """Where the next record can begin, -1 if nowhere."""
+    file.seek(at)
+    while True:
+        piece = file.read(256)
+        if not piece:
+            return -1
+        found = piece.find(bytes((_MAGIC,)))
+        if found >= 0:
+            return at + found
+        at += len(piece)
 
 
 def _remove(path: str) -> None:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
         def wall(self) -> "tuple[int, int]":
             """Unix seconds, 0 if not known, and their quality: 0 none, 1 battery-backed and aged, 2 good."""
 
+        def source(self) -> int:
+            """Where the time comes from: 0 nowhere, 1 gateway, 2 battery-backed clock, 3 network."""
+
         def set_wall(self, time_s: int, quality: int) -> None:
             """A better time came over the air."""
 
@@ -43,6 +46,36 @@ if TYPE_CHECKING:
         def feed(self) -> None:
             """All tasks make progress."""
 
+    class Button(Protocol):
+        """One push button."""
+
+        async def changed(self) -> bool:
+            """Wait for the next edge; whether the button is down after it. Edges may bounce."""
+
+    class Led(Protocol):
+        """One light."""
+
+        def set(self, on: bool) -> None:  # noqa: FBT001
+            """On or off."""
+
+    class Grid(Protocol):
+        """An input that sees the public grid, isolated from it."""
+
+        def present(self) -> bool:
+            """Whether there is voltage now."""
+
+    class Uplink(Protocol):
+        """A way to the gateway over Wi-Fi."""
+
+        def heard_ms(self) -> int:
+            """When the other end last answered, in milliseconds of the steady clock; 0 if not since the start."""
+
+    class RouterPower(Protocol):
+        """The switch of the router that the box feeds."""
+
+        def set(self, on: bool) -> None:  # noqa: FBT001
+            """On or off."""
+
     class Ports(Protocol):
         """Everything a box has. `root`: a mounted LittleFS, without a slash at the end."""
 
@@ -54,13 +87,23 @@ if TYPE_CHECKING:
         http_host: str
         http_port: int
         dns_port: int
+        button: "Button | None"
+        led: "Led | None"
+        grid: "Grid | None"
+        uplink: "Uplink | None"
+        router_power: "RouterPower | None"
+
         reset_cause: int
+        """0 unknown, 1 power on, 2 reset pin, 3 watchdog, 4 deep sleep, 5 software."""
 
         def entropy(self, length: int) -> bytes:
             """Random bytes from hardware."""
 
         def provision(self) -> "dict[str, Any] | None":
             """The configuration for a box that has none yet, None if nobody offers one."""
+
+        def restart(self) -> None:
+            """Reset the board, now. Does not return."""
 
         def log(self, text: str) -> None:
             """One line without personal data, for a technician at the USB port."""

@@ -18,7 +18,11 @@ class FakeClock:
 
     def wall(self) -> "tuple[int, int]":
         """As set, of good quality."""
-        return self.wall_s, 2
+        return self.wall_s, 2 if self.wall_s else 0
+
+    def source(self) -> int:
+        """A battery-backed clock."""
+        return 2
 
 
 class FakePorts:
@@ -28,11 +32,55 @@ class FakePorts:
         self.root = root
         self.clock = FakeClock()
         self.draws = 0
+        self.watchdog = None
+        self.logged: list[str] = []
+        self.offered: dict | None = None
+
+    def log(self, text: str) -> None:
+        """Keep it in `logged`."""
+        self.logged.append(text)
+
+    def provision(self) -> "dict | None":
+        """What a test offers."""
+        return self.offered
 
     def entropy(self, length: int) -> bytes:
         """Different at each call, the same in each run."""
         self.draws += 1
         return (self.draws * 0x9E3779B97F4A7C15).to_bytes(16, "little")[:length]
+
+
+class FakeRoom:
+    """A flash with room for everything unless `full` is set."""
+
+    def __init__(self) -> None:
+        self.sheds: list = []
+        self.full = False
+
+    def for_readings(self) -> bool:
+        """As set."""
+        return not self.full
+
+    def write(self, action) -> None:  # noqa: ANN001
+        """Run it."""
+        action()
+
+
+class FakeState:
+    """Values in memory; `saves` counts."""
+
+    def __init__(self) -> None:
+        self.values: dict = {}
+        self.saves = 0
+
+    def put(self, name: str, value: object) -> None:
+        """Hold it."""
+        self.values[name] = value
+
+    def save(self) -> bool:
+        """Count it."""
+        self.saves += 1
+        return True
 
 
 class FakeNode:

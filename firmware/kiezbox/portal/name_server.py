@@ -47,6 +47,10 @@ class NameServer:
         self._socket.bind(socket.getaddrinfo(host, port)[0][-1])
         self._task = asyncio.create_task(self._run())
 
+    def running(self) -> bool:
+        """Whether queries are answered."""
+        return not self._task.done()
+
     def close(self) -> None:
         """No more answers."""
         self._task.cancel()

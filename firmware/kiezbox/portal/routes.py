@@ -115,11 +115,11 @@ class Routes:
         elif shown_in != box.mode:
             error = "mode_changed"
         if not error:
-            call = dict(form, language="de" if t.name == "ls" else t.name, client=client)
+            wanted = dict(form, language="de" if t.name == "ls" else t.name, client=client)
             code = None
             while not code and not error:
                 try:
-                    code = await box.submit(call)
+                    code = await box.submit(wanted)
                 except Refused as refused:
                     error = refused.reason
                 except MemoryError:

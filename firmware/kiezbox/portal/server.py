@@ -60,6 +60,10 @@ class Server:
         """Connections at this moment."""
         return len(self._connections)
 
+    def running(self) -> bool:
+        """Whether both servers take requests; else somebody has to `close` this one and start another."""
+        return not self._task.done() and (self.names is None or self.names.running())
+
     async def close(self) -> None:
         """Stop; open connections end."""
         self._task.cancel()

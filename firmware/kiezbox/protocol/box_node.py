@@ -13,8 +13,8 @@ Not here: radio, flash, clock (the owner's), what a mode or a reading is. Called
 from kiezbox.protocol import envelope, events, priority
 from kiezbox.protocol.box_endpoint import RESULT_SPREAD_MS, BoxEndpoint
 from kiezbox.protocol.constant import const
+from kiezbox.protocol.duty import LIMIT_MS, RESERVE_PCT, DutyLedger
 from kiezbox.protocol.duty import PERSIST_NAME as DUTY_NAME
-from kiezbox.protocol.duty import DutyLedger
 from kiezbox.protocol.frame import BROADCAST
 from kiezbox.protocol.introduction import INTERVAL_MS, Introduction
 from kiezbox.protocol.mesh import MeshNode, PacketReceived
@@ -58,12 +58,13 @@ class BoxNode:
         district: "str | None" = None,
         nodeinfo_interval_ms: int = INTERVAL_MS,
         telemetry_interval_ms: int = INTERVAL_MS,
+        reserve_pct: int = RESERVE_PCT,
     ) -> None:
         """saved: the values that were persisted before, by name; empty on a new box. entropy: at least 16 random
         bytes."""
         self.node_num = node_num
         self.endpoint = BoxEndpoint(node_num, root_key, district_public_keys, entropy, saved, district)
-        ledger = DutyLedger(saved=saved)
+        ledger = DutyLedger(LIMIT_MS, reserve_pct, saved)
         self.mesh = MeshNode(node_num, [channel], preset, role, hop_limit, entropy, ledger, saved, root_key)
         self._pace = ReadingPace()
         self._introduction = Introduction(

@@ -31,6 +31,9 @@ class SteadyClock:
     def wall(self):
         return int(time.time()), 2
 
+    def source(self):
+        return 2
+
     def set_wall(self, time_s, quality):
         """Never better than what the host has."""
 
@@ -38,7 +41,7 @@ class SteadyClock:
 class SimulatedPorts:
     """See kiezbox/box/ports.py."""
 
-    watchdog = None
+    watchdog = button = led = grid = uplink = router_power = None
     reset_cause = 1
     root = ROOT
 
@@ -58,6 +61,10 @@ class SimulatedPorts:
         """What the simulator was started with, less what is the simulator's own business."""
         own = ("flash_path", "flash_bytes", "ether_port", "http_host", "http_port", "dns_port", "seed")
         return {name: self._given[name] for name in self._given if name not in own}
+
+    def restart(self):
+        """Ends the process; who started it starts it again."""
+        sys.exit()
 
     def log(self, text):
         print(text)

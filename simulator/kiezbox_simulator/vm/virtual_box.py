@@ -39,6 +39,13 @@ class Ports:
         self.http_host = "192.168.4.1"  # What phones see; the address that MicroPython's access point takes.
         self.http_port = 80
         self.dns_port = 0
+        # What a box may have or not. A light that is never off costs a simulation most of its time.
+        parts = settings.get("parts", "")
+        self.button = virtual_ports.Button() if "button" in parts else None
+        self.led = virtual_ports.Output("led") if "led" in parts else None
+        self.grid = virtual_ports.Grid() if "grid" in parts else None
+        self.router_power = virtual_ports.Output("router") if "router" in parts else None
+        self.uplink = None
         self.reset_cause = settings.get("reset_cause", 1)
         self.entropy = virtual_ports.Entropy(settings["seed"], boot)
         self._configuration = settings["configuration"]
@@ -50,6 +57,10 @@ class Ports:
     def consumers(self, mask):
         """What is switched on: 1 processor, 2 radio, 4 Wi-Fi, 8 dust sensor, 16 sensors."""
         link.put(virtual_link.CONSUMERS, struct.pack("<H", mask))
+
+    def restart(self):
+        """Reset."""
+        link.reset("restart")
 
     def log(self, text):
         """Into the trace."""

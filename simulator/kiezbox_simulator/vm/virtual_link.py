@@ -34,6 +34,8 @@ SENSORS = 38  # index u8, value i32 (NO_VALUE = the sensor is silent), repeated
 CUT = 39  # block operations u32 until the power fails, bytes of the last one that still arrive u16
 CLOCK = 40  # unix_s u32 of the battery-backed clock, quality u8
 FAULT = 41  # name text
+BUTTON = 42  # 1 down, 0 up, u8
+GRID = 43  # 1 there, 0 lost, u8
 
 FOREVER = 0xFFFF_FFFF_FFFF_FFFF
 NO_VALUE = -0x8000_0000

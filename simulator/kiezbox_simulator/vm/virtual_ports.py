@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ports of `kiezbox/box/ports.py` in virtual time: radio, clock, sensors, watchdog, entropy, log. Each speaks
-records of virtual_link."""
+"""The ports of `kiezbox/box/ports.py` in virtual time: radio, clock, sensors, watchdog, button, light, grid, router and
+entropy. Each speaks records of virtual_link.
+"""
 
 import asyncio
 import hashlib
@@ -71,6 +72,7 @@ class Clock:
     def __init__(self):
         self._wall_s = 0
         self._quality = 0
+        self._source = 0
         self._at_ms = 0
         link.handlers[virtual_link.CLOCK] = self._set
 
@@ -84,13 +86,19 @@ class Clock:
             return 0, 0
         return self._wall_s + (link.now_ms - self._at_ms) // 1000, self._quality
 
+    def source(self):
+        """1 gateway, 2 battery-backed clock."""
+        return self._source
+
     def set_wall(self, time_s, quality):
-        """A better time."""
+        """A better time, from a gateway."""
+        self._source = 1
         self._wall_s, self._quality, self._at_ms = time_s, quality, link.now_ms
         link.put(virtual_link.NOTE, ("clock=%d %d" % (time_s, quality)).encode())
 
     def _set(self, payload):
         self._wall_s, self._quality = struct.unpack("<IB", payload)
+        self._source = 2
         self._at_ms = link.now_ms
 
 
@@ -143,6 +151,55 @@ class Watchdog:
         """Called by the link whenever time has passed."""
         if link.now_ms - self.fed_ms > WATCHDOG_MS:
             link.reset("watchdog")
+
+
+class Button:
+    """Pressed and let go by the simulator."""
+
+    def __init__(self):
+        self._levels = []
+        self._changed = asyncio.Event()
+        link.handlers[virtual_link.BUTTON] = self._edge
+
+    async def changed(self):
+        """The next edge's level."""
+        while not self._levels:
+            self._changed.clear()
+            await self._changed.wait()
+        return self._levels.pop(0)
+
+    def _edge(self, payload):
+        self._levels.append(payload != b"\0")
+        self._changed.set()
+
+
+class Output:
+    """A light or a switch: the simulator is told when it changes."""
+
+    def __init__(self, name):
+        self._name = name
+        self._on = None
+
+    def set(self, on):
+        """On or off."""
+        if on != self._on:
+            self._on = on
+            link.put(virtual_link.NOTE, ("%s=%d" % (self._name, on)).encode())
+
+
+class Grid:
+    """The public grid, as the simulator says; there at the start."""
+
+    def __init__(self):
+        self._present = True
+        link.handlers[virtual_link.GRID] = self._set
+
+    def present(self):
+        """Whether there is voltage."""
+        return self._present
+
+    def _set(self, payload):
+        self._present = payload != b"\0"
 
 
 class Entropy:

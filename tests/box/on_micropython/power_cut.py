@@ -1,18 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cuts the power at every single change of the flash, whole and torn, and looks at what is left. Runs on MicroPython.
+"""A life of a box's flash, with every kind of write it ever does, and the power cut in the middle of each of them. Runs
+on MicroPython with the real LittleFS.
 
-`power_cut TORN_BYTES FIRST STEP`: prints one line `cuts N acknowledged_lost N corrupt N unbootable N`.
+`power_cut TORN_BYTES FIRST STEP TWICE`: cut at change FIRST, FIRST + STEP, ...; of the change that is cut, TORN_BYTES
+arrive. With TWICE = 1 the power goes once more while the box starts again. Prints the number of changes of each kind of
+write, then `cuts N lost N corrupt N unbootable N`.
 """
 
+import asyncio
+import builtins
 import sys
 
+import box_testing
 import vfs
 from file_flash import BLOCK_BYTES, PowerCut
 
-from kiezbox.box.journal import Journal, load, replace
+from kiezbox.box.call_entry import AMEND, CANCEL, SAFE
+from kiezbox.box.calls import Calls
+from kiezbox.box.flash_room import FlashRoom
+from kiezbox.box.modes import Modes
+from kiezbox.box.notices import Notices
+from kiezbox.box.readings import Readings
+from kiezbox.box.settings import Settings
+from kiezbox.box.state import State
+from kiezbox.box.supervisor import Supervisor
 
-BLOCKS = 24
-RECORDS = 30
+BLOCKS = 40
+NOW_S = 1_767_450_000
+CONFIGURATION = {
+    "node_num": 7,
+    "name": "Box",
+    "short_name": "K7",
+    "root_key_hex": "00" * 32,
+    "channel": {"name": "K", "psk_hex": ""},
+    "preset": "MEDIUM_FAST",
+}
+ERASED = b"\xff" * BLOCK_BYTES
 
 
 class MemoryFlash:
@@ -50,80 +73,240 @@ class MemoryFlash:
         self.content[start : start + len(data)] = data
 
 
-ERASED = b"\xff" * BLOCK_BYTES
+class Box:
+    """All that keeps something on flash, as box.py puts it together."""
+
+    def __init__(self, first_counter):
+        self.ports = box_testing.FakePorts("/flash")
+        self.ports.draws = first_counter
+        self.ports.clock.wall_s = NOW_S
+        self.ports.offered = CONFIGURATION
+        self.supervisor = Supervisor(self.ports, "/flash")
+        self.room = FlashRoom("/flash")
+        self.settings = Settings(self.ports, self.room)
+        self.state = State("/flash", self.room)
+        self.readings = Readings("/flash", self.room, self.state)
+        self.notices = Notices("/flash")
+        self.calls = Calls(self.ports, "/flash", self.room)
+        self.readings.bytes_max = 1_500
+        self.calls.bytes_max = 6_000
+        self.modes = Modes(self.state, "everyday")
+        self.node = self.calls.node = box_testing.FakeNode(first_counter)
+        self.calls.load()
+
+    def keep(self, name, value):
+        self.state.put(name, value)
+        if not self.state.save():
+            raise OSError(5)
 
 
-def work(acknowledged):
-    """What a box does: calls into the journal, state replaced, now and then a rewrite."""
-    journal = acknowledged["journal"] = Journal("/flash/calls.log")
-    for number in range(RECORDS):
-        journal.append(1, b"call %03d " % number + b"x" * (number * 7 % 90))
-        acknowledged["record"] = number
-        if number % 5 == 2:
-            replace("/flash/state.json", {"counter_reserved": number})
-            acknowledged["state"] = number
-        if number % 11 == 10:
-            lowest = number - 6
-            acknowledged["lowest"] = max(acknowledged["lowest"], lowest)
-            journal.rewrite(lambda kind, payload: int(payload[5:8]) >= lowest)  # noqa: B023
+def life(box, done, kinds, flash):
+    """Every kind of write, some of them often enough for a rewrite. `done` is what the box has said is done."""
+
+    before = 0
+
+    def kind(name):
+        nonlocal before
+        kinds[name] = kinds.get(name, 0) + flash.changes - before
+        before = flash.changes
+
+    kind("first start")
+    for round_number in range(3):
+        box.keep("counter_reserved", 64 * (round_number + 1))
+        done["reserved"] = 64 * (round_number + 1)
+        kind("state")
+        for number in range(3):
+            form = {"text": "call %d of round %d " % (number, round_number) + "x" * 60, "client": str(number)}
+            box.ports.clock.time_ms += 60_000
+            code = box.calls.submit(form, exercise=number == 2)
+            done["calls"][code] = []
+            kind("call")
+            counter = box.node.sent[-1][2]
+            if number == 0:
+                box.calls.stage_changed(counter, 2, NOW_S, "", "")
+                done["calls"][code].append("gateway")
+                kind("stage")
+                box.calls.stage_changed(counter, 5, NOW_S, "Feuerwache", "Wir kommen")
+                done["calls"][code].append("answer")
+                kind("stage")
+            elif number == 1:
+                box.calls.change(code, AMEND, "und noch etwas")
+                kind("amendment")
+                box.calls.change(code, CANCEL if round_number else SAFE)
+                done["calls"][code].append("cancelled")
+                kind("cancellation")
+        code = box.calls.press(exercise=False)
+        done["calls"][code] = []
+        kind("button")
+        box.calls.change(code, CANCEL)
+        done["calls"][code].append("cancelled")
+        kind("cancellation")
+        done["mode_next"] = (2 + round_number, 10 + round_number)
+        box.modes.command({"mode": 2 + round_number, "epoch": 10 + round_number})
+        box.keep("broadcast_epoch_1", 10 + round_number)
+        done["mode"] = done["mode_next"]
+        kind("mode")
+        result, _, _ = box.settings.change({"place": "Platz %d" % round_number})
+        assert result == 1
+        done["place"] = "Platz %d" % round_number
+        kind("configuration")
+        for _ in range(4):
+            box.readings.add([{"temperature_cc": 812}], NOW_S, 2, 300, 0)
+            done["sequence"] = box.readings.sequence
+            kind("reading")
+        notice = {"identifier": "n", "language": "de", "headline": "v%d" % round_number, "sent_s": NOW_S + round_number}
+        box.notices.add(notice, NOW_S)
+        done["notice"] = round_number
+        kind("notice")
+        box.supervisor.failed("listen", ValueError(round_number))
+        kind("crash")
+    box.notices.add({"identifier": "old", "language": "de", "expires_s": NOW_S + 10}, NOW_S)
+    box.notices.sweep(NOW_S + 10)
+    kind("notice swept")
+    done["deleting"] = True
+    box.ports.clock.wall_s = NOW_S + 40 * 86_400
+    box.calls.sweep()
+    done["deleted"] = True
+    kind("calls deleted")
+    asyncio.run(box.room.overwrite(lambda: None))
+    kind("overwriting")
 
 
-def check(content, acknowledged):
-    """Boot again after the cut. Returns (lost, corrupt)."""
-    vfs.mount(vfs.VfsLfs2(MemoryFlash(content)), "/flash")
+def check(box, done):
+    """(lost, corrupt) of what a box finds on flash after the cut."""
+    lost = corrupt = 0
+    for code in done["calls"]:
+        status = box.calls.status(code)
+        wanted = done["calls"][code]
+        finished = "answer" in wanted
+        if status is None:
+            # A call that is being deleted may be there or not.
+            lost += not (done["deleting"] and (finished or "cancelled" in wanted))
+            continue
+        corrupt += done["deleted"] and finished
+        stages = [one["stage"] for one in status["stages"]]
+        lost += 1 not in stages or ("gateway" in wanted and 2 not in stages)
+        lost += "answer" in wanted and status["answer"] != "Wir kommen"
+        lost += "cancelled" in wanted and not status["cancelled"]
+    open_counters = [counter for _, _, counter in box.node.resumed]
+    corrupt += len(set(open_counters)) != len(open_counters)
+    lost += (box.state.values.get("counter_reserved") or 0) < done["reserved"]
+    pair = (box.modes.number, box.modes.epoch)
+    corrupt += pair not in (done["mode"], done["mode_next"])
+    lost += box.settings.values["place"] < done["place"]
+    lost += box.readings.sequence < done["sequence"]
+    notices = [one["headline"] for one in box.notices.valid(NOW_S) if one["identifier"] == "n"]
+    lost += done["notice"] >= 0 and (not notices or notices[0] < "v%d" % done["notice"])
+    corrupt += len(notices) > 1
+    damaged = box.state.damaged or box.calls.journal.damaged or box.readings.journal.damaged
+    return lost, corrupt + bool(damaged or box.settings.faulty or box.notices.journal.damaged)
+
+
+def goes_on(box):
+    """After the cut everything can be written again."""
+    box.keep("counter_reserved", 10_000)
+    code = box.calls.submit({"text": "one more", "client": "z"}, exercise=False)
+    box.readings.add([{"temperature_cc": 1}], NOW_S, 2, 300, 0)
+    box.notices.add({"identifier": "m", "language": "de"}, NOW_S)
+    return box.calls.status(code) is not None and box.settings.change({"place": "weiter"})[0] == 1
+
+
+opened = []
+really_open = builtins.open
+
+
+def tracked_open(*arguments):
+    opened.append(really_open(*arguments))
+    return opened[-1]
+
+
+builtins.open = tracked_open
+
+
+def ended(flash):
+    """Give memory back. Files are closed on a copy of the flash: what the collector closed later would land in the
+    middle of another life.
+    """
+    flash.content = bytearray(flash.content)
+    flash.cut_after = None
+    for file in opened:
+        try:
+            file.close()
+        except (PowerCut, OSError):
+            pass
+    opened.clear()
     try:
-        journal = Journal("/flash/calls.log")
-        numbers = [int(payload[5:8]) for _, payload in journal.records()]
-        lost = len([n for n in range(acknowledged["lowest"], acknowledged["record"] + 1) if n not in numbers])
-        corrupt = 0 if numbers == sorted(set(numbers)) else 1
-        state = load("/flash/state.json").get("counter_reserved", -1)
-        if state < acknowledged["state"]:
-            lost += 1
-        # It goes on working.
-        journal.append(1, b"call 999 ")
-        if [payload for _, payload in journal.records()][-1] != b"call 999 ":
-            corrupt += 1
-        journal.close()
-    finally:
         vfs.umount("/flash")
-    return lost, corrupt
+    except (PowerCut, OSError):
+        pass
+
+
+def mounted(content, cut_after, torn_bytes):
+    flash = MemoryFlash(content)
+    vfs.mount(vfs.VfsLfs2(flash), "/flash")
+    flash.changes = 0
+    flash.cut_after = cut_after
+    flash.torn_bytes = torn_bytes
+    return flash
+
+
+def one_cut(fresh, at, torn_bytes, twice, kinds):
+    """None if the life ended before the cut, else (lost, corrupt, unbootable)."""
+    content = bytearray(fresh)
+    done = {"calls": {}, "reserved": 0, "mode": (1, 0), "mode_next": (1, 0), "place": "", "sequence": 0, "notice": -1}
+    done["deleting"] = done["deleted"] = False
+    flash = mounted(content, at, torn_bytes)
+    finished = False
+    try:
+        life(Box(1), done, kinds, flash)
+        finished = True
+    except PowerCut:
+        pass
+    ended(flash)
+    if finished:
+        return None
+    try:
+        for again in (1 + at % 23,) if twice else ():
+            flash = mounted(content, again, torn_bytes)
+            try:
+                goes_on(Box(5_000))
+            except PowerCut:
+                pass
+            ended(flash)
+            done["place"] = min(done["place"], "weiter")
+        flash = mounted(content, None, 0)
+        box = Box(9_000)
+        lost, corrupt = check(box, done)
+        corrupt += not goes_on(box)
+        ended(flash)
+        return lost, corrupt, 0
+    except Exception as error:  # noqa: BLE001  Whatever it is, this box does not start.
+        sys.print_exception(error)
+        ended(flash)
+        return 0, 0, 1
 
 
 def main():
-    torn_bytes, first, step = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    torn_bytes, first, step, twice = [int(word) for word in sys.argv[1:5]]
     fresh = bytearray(BLOCKS * BLOCK_BYTES)
     vfs.VfsLfs2.mkfs(MemoryFlash(fresh))
+    kinds = {}
+    assert one_cut(fresh, 1 << 30, 0, 0, kinds) is None
+    print("changes " + ", ".join("%s %d" % (name, kinds[name]) for name in kinds))
     cuts = lost = corrupt = unbootable = 0
     at = first
     while True:
-        content = bytearray(fresh)
-        flash = MemoryFlash(content)
-        acknowledged = {"record": -1, "state": -1, "lowest": 0}
-        vfs.mount(vfs.VfsLfs2(flash), "/flash")
-        flash.cut_after = at
-        flash.changes = 0
-        flash.torn_bytes = torn_bytes
-        try:
-            work(acknowledged)
-            finished = True
-        except (PowerCut, OSError):
-            finished = False
-        for end in (lambda: acknowledged["journal"].close(), lambda: vfs.umount("/flash")):  # noqa: B023
-            try:
-                end()
-            except (PowerCut, OSError, KeyError):
-                pass  # Only memory is given back here; the flash takes nothing any more.
-        if finished:
+        found = one_cut(fresh, at, torn_bytes, twice, {})
+        if found is None:
             break
+        if any(found):
+            print("at change", at, "lost %d corrupt %d unbootable %d" % found)
         cuts += 1
-        try:
-            one_lost, one_corrupt = check(content, acknowledged)
-            lost += one_lost
-            corrupt += one_corrupt
-        except OSError:
-            unbootable += 1
+        lost += found[0]
+        corrupt += found[1]
+        unbootable += found[2]
         at += step
-    print("cuts", cuts, "acknowledged_lost", lost, "corrupt", corrupt, "unbootable", unbootable)
+    print("cuts", cuts, "lost", lost, "corrupt", corrupt, "unbootable", unbootable)
 
 
 main()

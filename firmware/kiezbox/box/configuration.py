@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration of a box: every key, its type and range, what it is without one, and when a change takes effect.
+
+1. SCHEMA below is the only place that knows the keys. docs/box-configuration.md is made from it.
+2. A configuration is judged as a whole; all that is wrong is reported together; a key that nobody knows is wrong.
+3. A message changes some keys: the result is judged as a whole, then stored, then used. Or nothing is changed.
+4. What could cut the box off the air (`trial`) is used after a restart, for a time. If no gateway was heard by then,
+   the box goes back to what it had.
+
+Called by settings.py and by the tool that writes the page.
+"""
+
+SCHEMA = """\
+node_num|u|1..4294967294||!|never|number of the box in the mesh, unique in the city
+name|t|1..39|bytes|!|at once|what residents and stations call the box
+short_name|t|1..4|bytes|!|restart|its name in stock Meshtastic apps
+place|t|0..200|bytes||at once|where it hangs, for residents and for whoever comes to help
+district|t|0..64|bytes||restart|obeys mode commands for this district
+root_key_hex|h|64..64|hex digits|!|never|secret that box and gateway share; a message with `root_key` replaces it
+district_public_keys|k|0..8|keys||never|public keys that sign modes and bulletins, by number; messages add and revoke
+channel|c|||!|trial|`name` of the channel (1 to 11 bytes) and `psk_hex`, its key of 0, 2, 32 or 64 hex digits
+preset|o|@||!|trial|radio settings that all boxes of a mesh share
+hop_limit|u|1..7|hops|5|trial|how far own frames travel
+role|o|CLIENT CLIENT_MUTE ROUTER ROUTER_LATE||CLIENT|trial|how eagerly the box relays
+mode|o|everyday emergency exercise maintenance||everyday|restart|before the first mode command and after one that ended
+reading_interval_s|u|10..86400|s|300|at once|between two samples of the sensors
+samples_per_frame|u|1..15|samples|6|at once|that share a frame on the air
+health_interval_s|u|60..604800|s|21600|at once|between two reports of the box's own state
+nodeinfo_interval_s|u|600..604800|s|10800|restart|between two introductions to stock apps
+telemetry_interval_s|z|600..604800|s|10800|restart|between two telemetry packets for stock apps; 0: none
+reserve_pct|u|10..80|%|40|restart|of the hour's airtime that is kept for emergencies
+grid_lost_after_s|u|10..86400|s|120|at once|without grid until the box proposes a blackout, with it until that ends
+silent_after_s|u|600..604800|s|21600|at once|of silence until gateway or uplink counts as silent
+router_off_below_mv|u|0..60000|mV|3500|at once|battery voltage below which the router is switched off
+router_on_above_mv|u|0..60000|mV|3750|at once|battery voltage above which it may be on again
+call_retention_days|u|1..90|days|30|at once|after the last news of a finished call until it is deleted
+help_points|p|0..12|places||at once|nearest places of help: `name`, `address`, `kind` each
+"""
+"""key | type | range | unit | default (! = must be given) | when a change takes effect | meaning. Types: u number, z
+number or 0, t text, h hexadecimal, o one of, k keys, c channel, p places."""
+
+MESSAGE_KEYS = "channel_name channel_psk long_name"
+"""Names in a message that are not keys here: two are parts of `channel`, one is another word for `name`."""
+
+_PRESETS = "LONG_FAST LONG_MODERATE LONG_SLOW MEDIUM_FAST MEDIUM_SLOW SHORT_FAST SHORT_SLOW"
+
+_DETAIL_LENGTH_MAX = 60
+
+
+def rows():  # noqa: ANN201
+    """Each line of SCHEMA as a list of its seven parts."""
+    for line in SCHEMA.split("\n"):
+        if line:
+            row = line.replace("@", _PRESETS).split("|")
+            yield row
+
+
+def complete(values: dict) -> dict:
+    """`values` with the defaults of what is not given."""
+    found = dict(values)
+    for key, kind, _, _, default, _, _ in rows():
+        if key not in found and default != "!":
+            found[key] = int(default) if kind in "uz" else {"k": {}, "p": []}.get(kind, default)
+    return found
+
+
+def problems(values: object) -> "list[str]":
+    """One sentence for each thing that is wrong, beginning with the key; empty if nothing is."""
+    if not isinstance(values, dict):
+        return ["configuration: must be an object with keys"]
+    found = []
+    known = []
+    for key, kind, allowed, unit, default, _, _ in rows():
+        known.append(key)
+        if key in values:
+            wrong = _wrong(kind, allowed, unit, values[key])
+            if wrong:
+                found.append(key + ": " + wrong)
+        elif default == "!":
+            found.append(key + ": must be given")
+    for key in values:
+        if key not in known:
+            found.append(str(key)[:40] + ": no such key")
+    if not found and values.get("router_on_above_mv", 3750) <= values.get("router_off_below_mv", 3500):
+        found.append("router_on_above_mv: must be above router_off_below_mv")
+    return found
+
+
+def change(values: dict, message: dict) -> "tuple[dict, list[str], str]":
+    """What a configuration message makes of `values`: new values, problems, and when they take effect: "at once",
+    "restart" or "trial", the latest of all.
+    """
+    changed = dict(values)
+    found = []
+    effects = {row[0]: row[5] for row in rows()}
+    effect = "at once"
+    for name in message:
+        value = message[name]
+        key = "name" if name == "long_name" else name
+        if name in ("channel_name", "channel_psk"):
+            key = "channel"
+            part, value = ("name", value) if name == "channel_name" else ("psk_hex", bytes(value).hex())
+            value = dict(changed["channel"], **{part: value})
+        if effects.get(key, "never") == "never":
+            found.append(name + ": no such key in a message")
+            continue
+        if changed.get(key) != value:
+            changed[key] = value
+            for later in ("restart", "trial"):
+                if effects[key] == later and effect != "trial":
+                    effect = later
+    return changed, found + problems(changed), effect
+
+
+def detail(found: "list[str]") -> str:
+    """The keys at fault for a command result, as many as there is room for."""
+    keys = ""
+    for sentence in found:
+        key = sentence.split(":")[0]
+        if len(keys) + len(key) + 1 > _DETAIL_LENGTH_MAX:
+            return keys + " +"
+        keys += " " + key if keys else key
+    return keys
+
+
+def _wrong(kind: str, allowed: str, unit: str, value: object) -> str:
+    if kind == "o":
+        return "" if value in allowed.split(" ") and isinstance(value, str) else "must be one of " + allowed
+    if kind == "c":
+        return _wrong_channel(value)
+    low, _, high = allowed.partition("..")
+    if kind in "uz":
+        number = isinstance(value, int) and not isinstance(value, bool)
+        if number and (int(low) <= value <= int(high) or (kind == "z" and value == 0)):  # type: ignore[operator]
+            return ""
+        return "must be a whole number, " + (low + " to " + high + " " + unit).strip()
+    if kind in "th":
+        length = len(value.encode()) if isinstance(value, str) else -1
+        if not int(low) <= length <= int(high):
+            return "must be a text of " + low + " to " + high + " " + unit
+        return "" if kind == "t" or _hex(value) else "must be hexadecimal"
+    if kind == "k":
+        fits = isinstance(value, dict) and len(value) <= int(high)
+        fits = fits and all(
+            str(one).isdigit() and 0 < int(one) < 256 and _hex(value[one]) and len(value[one]) == 64  # type: ignore[index]
+            for one in value  # type: ignore[attr-defined]
+        )
+        return "" if fits else "must be at most " + high + " keys of 64 hex digits, by number"
+    fits = isinstance(value, list) and len(value) <= int(high)
+    fits = fits and all(_is_place(one) for one in value)  # type: ignore[attr-defined]
+    return "" if fits else "must be at most " + high + " places with name, address and kind"
+
+
+def _wrong_channel(value: object) -> str:
+    if isinstance(value, dict) and sorted(value) == ["name", "psk_hex"]:
+        name, psk = value["name"], value["psk_hex"]
+        if isinstance(name, str) and 1 <= len(name.encode()) <= 11 and _hex(psk) and len(psk) in (0, 2, 32, 64):
+            return ""
+    return "must have name (1 to 11 bytes) and psk_hex (0, 2, 32 or 64 hex digits)"
+
+
+def _is_place(value: object) -> bool:
+    if not isinstance(value, dict) or not value.get("name"):
+        return False
+    for part in value:
+        text = value[part]
+        if part not in ("name", "address", "kind") or not isinstance(text, str) or len(text.encode()) > 64:
+            return False
+    return True
+
+
+def _hex(value: object) -> bool:
+    return isinstance(value, str) and not value.strip("0123456789abcdefABCDEF") and len(value) % 2 == 0
