@@ -33,7 +33,7 @@ QUANTUM_MS = 6_000
 LOWER_AFTER_MS = 600_000
 PERSIST_NAME = "duty_reserved_ms"
 
-CEILING_PCT = (100, 90, 90, 90, 60, 45)
+CEILING_PCT = (100, 90, 90, 87, 60, 45)
 """How full the hour may be with a frame of each rank in it, by rank, for a reserve of 40 %."""
 
 OPEN_CEILING_PCT = (100, 100, 100, 95, 90, 75)
