@@ -36,6 +36,8 @@ SCOPES = {"all": 0, "district": 1, "box": 2}
 # A payload that waited this long for the radio is stale: its job or receipt comes again by itself.
 PAYLOAD_LIFETIME_MS = 120_000
 TIME_LIFETIME_MS = 4_000
+# Jobs count from 1, and what is no job (receipts) has number 0.
+NO_JOB = -1
 IDLE_MS = 5_000
 # While jobs have to wait for the radio or for airtime: when to look again at the latest.
 HELD_MS = 1_000
@@ -76,7 +78,7 @@ class Downlink:
         # The endpoint's job for the last question of a box about a code: a box that asks again needs one answer.
         self._queries: dict[tuple[int, str], int] = {}
         # The endpoint's job for the last time, and until when it is worth sending.
-        self._time_job = (0, 0)
+        self._time_job = (NO_JOB, 0)
 
     def wake(self) -> None:
         """Something may be due."""
