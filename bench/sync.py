@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiomqtt
+
 from bench.figure import Figure
 from bench.mqtt_load import SAVE_PER_CHANGE, Client, Counter, Mosquitto, free_port
 from kiezbox_gateway.city.broker import BrokerAddress
@@ -25,6 +27,8 @@ from tests.gateway.waiting import until
 COUNT = 20_000
 ROUNDS = 3
 WINDOW = 100
+# Messages read and marked together; inside a step the window slides.
+AIOMQTT_STEP = 2_000
 BODY = '{"sequence":1,"samples":[{"temperature_cc":2100,"humidity_dpct":455}]}'
 TOPIC = "kiezbox/v1/bench/#"
 
@@ -58,6 +62,33 @@ async def _gateway_drain(folder: Path) -> float:
     await until(lambda: _nothing_waits(store))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    await store.close()
+    city.stop()
+    return rate
+
+
+async def _aiomqtt_drain(folder: Path) -> float:
+    """The same by aiomqtt: read, encode, publish with so many unconfirmed, mark what is confirmed in one go."""
+    store = await _filled_store(folder / "data", COUNT)
+    city = Mosquitto(folder / "city")
+    city.start()
+    counter = await asyncio.to_thread(Counter, city.port, TOPIC, COUNT)
+    profile = NativeProfile("bench", {42: "Box"})
+    after = 0
+    async with aiomqtt.Client("127.0.0.1", city.port, max_inflight_messages=WINDOW) as client:
+        client.pending_calls_threshold = WINDOW + 1
+
+        async def work(rows: Iterator[messages.Waiting]) -> None:
+            for row in rows:
+                await client.publish(*profile.encode(row), qos=1)
+
+        while found := await store.waiting(OutboxClass.READING, after, AIOMQTT_STEP):
+            rows = iter(found)
+            await asyncio.gather(*(work(rows) for _ in range(WINDOW)))
+            store.confirm([row.sequence for row in found], 1)
+            after = found[-1].sequence
+    rate = await asyncio.to_thread(counter.rate)
+    await until(lambda: _nothing_waits(store))
     await store.close()
     city.stop()
     return rate
@@ -135,7 +166,10 @@ def run() -> list[Figure]:
     ours: list[float] = []
     saving: list[float] = []
     plain: list[float] = []
+    library: list[float] = []
     for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory(dir=".") as name:
+            library.append(asyncio.run(_aiomqtt_drain(Path(name))))
         with tempfile.TemporaryDirectory(dir=".") as name:
             ours.append(asyncio.run(_gateway_drain(Path(name))))
         with tempfile.TemporaryDirectory(dir=".") as name:
@@ -160,6 +194,14 @@ def run() -> list[Figure]:
             how + "; this peer saves every 1800 s only",
             "mosquitto bridge, unlimited queue",
             statistics.median(plain),
+        ),
+        Figure(
+            "backlog drained, beside the same work through aiomqtt",
+            drain,
+            "messages/s",
+            how + "; the peer is this gateway's store and encoder with the library in the place of city/mqtt.py",
+            "aiomqtt",
+            statistics.median(library),
         ),
         Figure(
             "call for help behind a backlog, until the city has it",
