@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 
 
-@app.command()
+@app.command(rich_help_panel=text("Set up and look after"))
 def run(
     config: ConfigOption = DEFAULT_CONFIG,
     check_config: Annotated[
@@ -77,7 +77,7 @@ def run(
                 port_file.unlink()
 
 
-@app.command()
+@app.command(rich_help_panel=text("Set up and look after"))
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder for the configuration, made if it is missing.")] = Path(),
     name: Annotated[str, typer.Option(help="Name of this gateway.")] = "Gateway",
@@ -108,6 +108,14 @@ def init(
     printing.line(f"`kiezbox gateway doctor --config {path}`, `kiezbox gateway run --config {path}`.")
 
 
-for part in (look.app, order.app, box_keys.app, gateway_data.app, doctor.app):
+for title, part in (
+    (text("Set up and look after"), doctor.app),
+    (text("See what is going on"), look.app),
+    (text("Answer and order"), order.app),
+    (text("Boxes, keys and tokens"), box_keys.app),
+    (text("Stored data"), gateway_data.app),
+):
+    for command in part.registered_commands:
+        command.rich_help_panel = title
     app.registered_commands += part.registered_commands
-app.add_typer(box_keys.token_app)
+app.add_typer(box_keys.token_app, rich_help_panel=text("Boxes, keys and tokens"))

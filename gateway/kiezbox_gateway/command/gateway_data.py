@@ -115,6 +115,11 @@ def export(
             file.write("\n")
             return
         rows = reading_rows(connection, {box.node_num: box.name for box in boxes})
+        if output is not None:
+            (total,) = connection.execute(
+                "SELECT ifnull(sum(json_array_length(body, '$.samples')), 0) FROM message WHERE kind = 'reading'"
+            ).fetchone()
+            rows = printing.counted(rows, total, text("Writing readings"))
         if as_json:
             for row in rows:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -10,14 +10,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from kiezbox_gateway.language import harmless, text
+
+Row = TypeVar("Row")
 
 
 def line(value: str, style: str = "") -> None:
@@ -64,6 +67,16 @@ def _cell(key: str, value: Any) -> str:
     if key.endswith("_at") and isinstance(value, str):
         return moment(value)
     return harmless(str(value))
+
+
+def counted(rows: Iterator[Row], total: int, sentence: str) -> Iterator[Row]:
+    """The rows, with a bar on standard error while they are written; nothing when it is no terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from rows
+        return
+    with Progress(console=console, transient=True) as progress:
+        yield from progress.track(rows, total=total, description=sentence)
 
 
 @contextmanager
