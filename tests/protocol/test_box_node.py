@@ -308,3 +308,43 @@ def test_readings_hold_back_before_anything_is_refused() -> None:
     assert seen == [1, 2, 4, 8]
     assert ledger.room_ms(4, now_ms) > 20_000
     assert box.reading_factor(now_ms + 3_700_000) == 4
+
+
+def stored(air: Air) -> set:
+    return {found.counter for found in air.received if found.kind == "emergency"}
+
+
+def test_of_more_calls_than_there_are_places_each_goes_out_and_none_is_lost() -> None:
+    """Nobody hears the box for an hour. Its outbox, a dict here, resumes what was parked as places become free."""
+    air = Air({})
+    air.run(40_000)
+    air.deaf = True
+    outbox = {}
+    sent = set()
+    box = air.box
+    send = box._hand_over
+
+    def hand_over(data: Data, rank: int, now_ms: int) -> None:
+        if data.portnum == 256 and data.payload[1] == 3:
+            sent.add(int.from_bytes(data.payload[2:6], "little"))
+        send(data, rank, now_ms)
+
+    box._hand_over = hand_over
+    deferred = False
+    for number in range(24):
+        counter = box.take_counter()
+        outbox[counter] = dict(CALL, code="%08d" % number)
+        box.send("emergency", outbox[counter], air.now_ms, counter, True)
+        deferred = box.parked() or deferred
+        air.run(air.now_ms + 150_000)
+    assert sent == set(outbox)
+    assert deferred
+    assert len(box.endpoint.custody.messages) == 16
+    air.deaf = False
+    for _ in range(60):
+        for counter in outbox:
+            if counter not in stored(air) and not box.holds(counter) and len(box.endpoint.custody.messages) < 16:
+                box.resume("emergency", outbox[counter], counter, 1, air.now_ms)
+        air.run(air.now_ms + 60_000)
+    assert stored(air) == set(outbox)
+    assert box.endpoint.custody.messages == []

@@ -89,3 +89,39 @@ def test_the_same_counter_replaces() -> None:
     held.hold(message(1, 0, 0, parts=2), 0)
     assert len(held.messages) == 1
     assert held.find(1).wanted == 0b11
+
+
+def test_a_new_call_parks_the_one_tried_most_often() -> None:
+    held = custody()
+    for counter in range(1, 17):
+        held.hold(message(counter, 3 if counter == 5 else 0, 0), 0, True)
+    try:
+        held.hold(message(17, 0, 0), 0, True)
+    except CustodyFull:
+        assert len(held.messages) == 16, "each of them has still to go out for the first time"
+    else:
+        raise AssertionError
+    now_ms = 0
+    while any(one.attempt == 0 for one in held.messages):
+        held.due(now_ms, 5)
+    held.due(20_000, 5)
+    [twice] = [one.counter for one in held.messages if one.attempt == 2]
+    try:
+        held.hold(message(17, 0, 0), 0)
+    except CustodyFull:
+        assert not held.parked, "what was sent before waits for room"
+    else:
+        raise AssertionError
+    held.hold(message(17, 0, 0), 0, True)
+    assert held.parked
+    assert held.find(5) is None, "the less important one first"
+    held.hold(message(18, 0, 0), 0, True)
+    assert held.find(twice) is None
+    assert {17, 18} <= {one.counter for one in held.messages}
+    assert held.dropped == 0
+    try:
+        held.hold(message(19, 5, 1), 0, True)
+    except CustodyFull:
+        assert len(held.messages) == 16, "a reading parks nobody"
+    else:
+        raise AssertionError

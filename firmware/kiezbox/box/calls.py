@@ -286,9 +286,11 @@ class Calls:
             raise Refused("full")
         self._remember(record)
         try:
-            self.node.send(kind, message, self._ports.clock.now_ms(), counter)
+            self.node.send(kind, message, self._ports.clock.now_ms(), counter, True)
+            if self.node.parked():
+                self.deferred = True  # An older call made room, and goes on when there is some, see resume.
         except CustodyFull:
-            # It is safe on flash and goes out when there is room, see resume.
+            # It is safe on flash and goes out when there is room.
             self.deferred = True
 
     def _remember(self, record: dict) -> None:

@@ -101,12 +101,16 @@ class FakeNode:
         self.next_counter += 1
         return self.next_counter - 1
 
-    def send(self, kind: str, message: dict, now_ms: int, counter: "int | None" = None) -> int:
+    def send(self, kind: str, message: dict, now_ms: int, counter: "int | None" = None, is_new: bool = False) -> int:
         """Note it. Raises CustodyFull when `room` is set and used up."""
         counter = self.take_counter() if counter is None else counter
         self._take_room()
         self.sent.append((kind, message, counter))
         return counter
+
+    def parked(self) -> bool:
+        """Never: what finds no room is refused here."""
+        return False
 
     def resume(self, kind: str, message: dict, counter: int, stage: int, now_ms: int) -> bool:
         """Note it."""

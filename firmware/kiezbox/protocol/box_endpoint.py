@@ -112,10 +112,13 @@ class BoxEndpoint:
         block."""
         return self._counter.take()
 
-    def send(self, kind: str, message: "Message", now_ms: int, counter: "int | None" = None) -> int:
+    def send(
+        self, kind: str, message: "Message", now_ms: int, counter: "int | None" = None, is_new: bool = False
+    ) -> int:
         """Put a message on its way; returns its counter. An old counter sends the same message again.
 
-        Raises MessageError, CounterExhausted, CustodyFull; then nothing changed.
+        is_new: a call that was never sent; another one may be parked for it, see custody.py. Raises MessageError,
+        CounterExhausted, CustodyFull; then nothing changed.
         """
         number = envelope.kind_number(kind)
         if not 0 < number < envelope.RECEIPT:
@@ -127,7 +130,8 @@ class BoxEndpoint:
         rank = _PRIORITIES.get(number, priority.READING)
         if number not in envelope.IN_THE_CLEAR:
             body = envelope.seal(self._keys[0], self.node_num, number, counter, body)
-        self.custody.hold(Outgoing(number, counter, rank, split(body, envelope.UPLINK_PART_MAX), attempts_max), now_ms)
+        parts = split(body, envelope.UPLINK_PART_MAX)
+        self.custody.hold(Outgoing(number, counter, rank, parts, attempts_max), now_ms, is_new)
         return counter
 
     def resume(self, kind: str, message: "Message", counter: int, stage: int, now_ms: int) -> bool:

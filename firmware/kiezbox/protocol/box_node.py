@@ -83,9 +83,20 @@ class BoxNode:
         """A counter to store a message under before it is sent. Raises CounterExhausted until a block was persisted."""
         return self.endpoint.take_counter()
 
-    def send(self, kind: str, message: "Message", now_ms: int, counter: "int | None" = None) -> int:
-        """Put a message on its way; returns its counter. Raises MessageError, CounterExhausted, CustodyFull."""
-        return self.endpoint.send(kind, message, now_ms, counter)
+    def send(
+        self, kind: str, message: "Message", now_ms: int, counter: "int | None" = None, is_new: bool = False
+    ) -> int:
+        """Put a message on its way; returns its counter. Raises MessageError, CounterExhausted, CustodyFull.
+
+        is_new: a call that was never sent and is on flash; ask `parked` afterwards.
+        """
+        return self.endpoint.send(kind, message, now_ms, counter, is_new)
+
+    def parked(self) -> bool:
+        """Whether a call had to make room for a new one since this was asked last: resume it when there is room."""
+        found = self.endpoint.custody.parked
+        self.endpoint.custody.parked = False
+        return found
 
     def resume(self, kind: str, message: "Message", counter: int, stage: int, now_ms: int) -> bool:
         """After a reboot: take a stored message into custody again unless a gateway has it."""

@@ -7,8 +7,9 @@
 3. Other messages have a number of attempts and then are gone; the box's outbox on flash decides about sending them
    again.
 4. After a gateway said which fragments it holds, the next attempt carries only the others.
-5. If there is no room, the least important message that is not in custody gives way and is counted; custody is never
-   given up.
+5. If there is no room, the least important message that is not in custody gives way and is counted. Custody is never
+   given up; but a new call may take the place of the one tried most often, so that it goes out at least once. That one
+   is parked: its owner has it on flash and resumes it when there is room.
 
 Not here: flash (the box's outbox), the air (MeshNode). Called by box_endpoint.py.
 """
@@ -50,12 +51,17 @@ class Custody:
         self._random = random
         self.messages: list[Outgoing] = []
         self.dropped = 0
+        self.parked = False
+        """Whether a message in custody had to make room; the owner clears it when it has taken note."""
 
-    def hold(self, message: Outgoing, now_ms: int) -> None:
-        """Take a message over; it is due at once. One with the same counter is replaced. Raises CustodyFull."""
+    def hold(self, message: Outgoing, now_ms: int, is_new: bool = False) -> None:
+        """Take a message over; it is due at once. One with the same counter is replaced. Raises CustodyFull.
+
+        is_new: it was never sent, and may park another one (rule 5).
+        """
         self.settle(message.counter)
         if len(self.messages) >= _MESSAGES_MAX:
-            self._give_way(message)
+            self._give_way(message, is_new)
         message.due_ms = now_ms
         self.messages.append(message)
 
@@ -119,11 +125,21 @@ class Custody:
                 due_ms = message.due_ms
         return due_ms
 
-    def _give_way(self, newcomer: Outgoing) -> None:
+    def _give_way(self, newcomer: Outgoing, is_new: bool) -> None:
         weakest = newcomer if newcomer.attempts_max else None
         for message in self.messages:
             if message.attempts_max and (weakest is None or message.priority >= weakest.priority):
                 weakest = message
+        if weakest is None and is_new:
+            for message in self.messages:
+                if not message.attempt or message.priority < newcomer.priority:
+                    continue
+                if weakest is None or (message.priority, message.attempt) > (weakest.priority, weakest.attempt):
+                    weakest = message
+            if weakest is not None:
+                self.messages.remove(weakest)
+                self.parked = True
+                return
         if weakest is None or weakest is newcomer:
             raise CustodyFull("no room for one more message")
         self.messages.remove(weakest)
