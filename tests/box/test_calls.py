@@ -319,3 +319,16 @@ def test_a_call_without_room_in_custody_is_kept_and_sent_later(boot: Boot) -> No
     calls.resume()
     assert not calls.deferred
     assert [message["code"] for _, message, _ in node.sent + node.resumed] == [first, second]
+
+
+def test_a_call_that_made_room_for_a_new_one_is_resumed_later(boot: Boot) -> None:
+    calls, node, _ = boot()
+    calls.submit({**FORM, "client": "a"}, exercise=False)
+    assert not calls.deferred
+    node.parks = True
+    calls.submit({**FORM, "client": "b"}, exercise=False)
+    assert calls.deferred
+    node.sent.pop(0)  # BoxNode does not hold it any more.
+    calls.resume()
+    assert not calls.deferred
+    assert len(node.resumed) == 1

@@ -93,6 +93,7 @@ class FakeNode:
         self.next_counter = first_counter
         self.exhausted = False
         self.room: int | None = None
+        self.parks = False
 
     def take_counter(self) -> int:
         """Raises CounterExhausted while `exhausted` is set."""
@@ -109,8 +110,10 @@ class FakeNode:
         return counter
 
     def parked(self) -> bool:
-        """Never: what finds no room is refused here."""
-        return False
+        """Whether the last call had to be made room for."""
+        found = self.parks
+        self.parks = False
+        return found
 
     def resume(self, kind: str, message: dict, counter: int, stage: int, now_ms: int) -> bool:
         """Note it."""
