@@ -6,12 +6,15 @@ The only place here that prints or ends the program.
 """
 
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from kiezbox_simulator.scenario import compare as comparison
@@ -19,15 +22,18 @@ from kiezbox_simulator.scenario import outcome, place_report, schema
 from kiezbox_simulator.scenario.place import load_area, propose
 from kiezbox_simulator.scenario.simulation import CHUNKS, Simulation
 from kiezbox_simulator.scenario.watch import LiveView
+from kiezbox_simulator.scenario.words import LANGUAGES
 
 console = Console()
 
-ScenarioName = Annotated[str, typer.Argument(help="A shipped scenario's name, or a TOML file.")]
+ScenarioName = Annotated[str, typer.Argument(help="A shipped scenario's name (`kiezbox sim list`), or a TOML file.")]
+Hours = Annotated[float | None, typer.Option(min=0.01, help="Shorten the scenario to this many hours.")]
+Kind = Annotated[str | None, typer.Option(help="Run its boxes as vm (real firmware), core (fast) or stock instead.")]
 
 
 def fail(error: Exception | str) -> typer.Exit:
     """Print one clear message and stop with status 2."""
-    console.print(f"[red]{error}[/red]", highlight=False)
+    console.print(f"[red]{escape(str(error))}[/red]", highlight=False)
     return typer.Exit(2)
 
 
@@ -37,10 +43,9 @@ def clock(simulation: Simulation) -> str:
     return f"day {int(hours // 24) + 1} {int(hours % 24):02d}:{int(hours * 60 % 60):02d}"
 
 
-def run_with_progress(
-    scenario: schema.Scenario, seed: int, out: Path, shorten_h: float | None, **options: Any
-) -> dict[str, Any]:
-    """Run, show a bar with the simulated clock, write everything to `out`; returns the summary."""
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[Simulation], None]]:
+    """A bar with the simulated clock; yields what Simulation.run calls on its way."""
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -50,7 +55,7 @@ def run_with_progress(
         console=console,
         transient=True,
     ) as progress:
-        task = progress.add_task(scenario.title, total=CHUNKS, now="")
+        task = progress.add_task(title, total=CHUNKS, now="")
 
         def watch(simulation: Simulation) -> None:
             delivered = sum(call.delivered_us is not None for call in simulation.calls)
@@ -58,7 +63,27 @@ def run_with_progress(
                 task, advance=1, now=f"{clock(simulation)}, {delivered}/{len(simulation.calls)} calls delivered"
             )
 
+        yield watch
+
+
+def run_with_progress(
+    scenario: schema.Scenario, seed: int, out: Path, shorten_h: float | None, **options: Any
+) -> dict[str, Any]:
+    """Run, show a bar with the simulated clock, write everything to `out`; returns the summary."""
+    with progress_bar(scenario.title) as watch:
         return outcome.run(scenario, seed, out, shorten_h, watch, **options)
+
+
+def write_pages(target: Path, render: Callable[[str, str], str]) -> None:
+    """A page in English at `target` and in German beside it; `render(language, file name of the other)`. Raises
+    OSError."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    names = {language: target.name if language == "en" else f"{target.stem}.{language}{target.suffix}"
+             for language in LANGUAGES}  # fmt: skip
+    for language, name in names.items():
+        other = next(file for code, file in names.items() if code != language)
+        target.with_name(name).write_text(render(language, other), encoding="utf-8")
+        console.print(str(target.with_name(name)), highlight=False, soft_wrap=True)
 
 
 def list_scenarios() -> None:
@@ -71,18 +96,23 @@ def list_scenarios() -> None:
 def run(
     name: ScenarioName,
     seed: Annotated[int, typer.Option(help="Same scenario and seed: same run, event for event.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="Where summary.json, trace and report.html go.")] = None,
-    hours: Annotated[float | None, typer.Option(help="Shorten the scenario to this many hours.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Run its boxes as vm, core or stock instead.")] = None,
-    cores: Annotated[int, typer.Option(help="Let vm boxes think on up to this many cores at once.")] = 2,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for report.html, report.de.html, summary.json and trace.")
+    ] = None,
+    hours: Hours = None,
+    kind: Kind = None,
+    cores: Annotated[int, typer.Option(min=1, help="Let vm boxes think on up to this many cores at once.")] = 2,
 ) -> None:
-    """Run a scenario in virtual time and write a report."""
+    """Run a scenario in virtual time and write a report.
+
+    Ends with status 0 when every accepted call was delivered and no rule broken, 1 when not, 2 when the scenario is
+    wrong. To change a scenario, copy its file: the keys are explained in docs/simulator.md.
+    """
     try:
-        changes: dict[str, Any] = {"boxes": {"kind": kind}} if kind else {}
-        scenario = schema.load(schema.find(name), **changes)
+        scenario = _load(name, kind)
         target = out or Path("build/sim") / Path(name).stem
         summary = run_with_progress(scenario, seed, target, hours, cores=cores)
-    except (schema.ScenarioError, ValueError) as error:
+    except (schema.ScenarioError, ValueError, OSError) as error:
         raise fail(error) from error
     calls, violations = summary["calls"], summary["referee"]["violations"]
     speed = summary["simulated_s"] / max(summary["wall_s"], 1e-9)
@@ -93,16 +123,22 @@ def run(
         f"{summary['wall_s']:.1f} s, {speed:,.0f} times real time",
         highlight=False,
     )
-    console.print(f"{target / 'report.html'}", highlight=False)
+    for report in outcome.REPORTS:
+        console.print(f"{target / report}", highlight=False, soft_wrap=True)
     if violations or calls["lost"]:
         raise typer.Exit(1)
+
+
+def _load(name: str, kind: str | None) -> schema.Scenario:
+    changes: dict[str, Any] = {"boxes": {"kind": kind}} if kind else {}
+    return schema.load(schema.find(name), **changes)
 
 
 def replay(trace: Annotated[Path, typer.Argument(help="The trace of an earlier run.")]) -> None:
     """Run a trace's scenario again and prove that every event is the same, or name the first that differs."""
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            difference, count = outcome.replay(trace, Path(folder))
+        with tempfile.TemporaryDirectory() as folder, progress_bar(f"Again: {trace}") as watch:
+            difference, count = outcome.replay(trace, Path(folder), watch)
     except (schema.ScenarioError, ValueError, OSError) as error:
         raise fail(error) from error
     if difference is None:
@@ -120,19 +156,25 @@ def compare(
     second: Annotated[Path, typer.Argument(help="Another one.")],
     out: Annotated[Path | None, typer.Option(help="Where the page goes; without it only the table is shown.")] = None,
 ) -> None:
-    """Show two runs side by side."""
+    """Show two runs side by side, for example ours and stock, or twelve boxes and twenty.
+
+    kiezbox sim run koepenick-2019 --kind stock --out build/sim/stock, then
+    kiezbox sim compare build/sim/koepenick-2019 build/sim/stock --out build/sim/compare.html
+    """
     try:
         runs = comparison.read(first), comparison.read(second)
-    except ValueError as error:
+        table = Table(title=f"A {escape(str(first))}\nB {escape(str(second))}", title_justify="left")
+        for heading in ("", "A", "B", "better"):
+            table.add_column(heading, justify="right" if heading in ("A", "B") else "left")
+        for row in comparison.rows(*runs):
+            table.add_row(*row)
+        console.print(table)
+        if comparison.unlike(*runs):
+            console.print("The two runs differ in scenario, duration or seed; compare with care.", highlight=False)
+        if out is not None:
+            write_pages(out, lambda language, other: comparison.render(*runs, language, other))
+    except (ValueError, OSError) as error:
         raise fail(error) from error
-    table = Table("", f"A  {first}", f"B  {second}", "better")
-    for row in comparison.table(*runs):
-        table.add_row(*row)
-    console.print(table)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(comparison.render(*runs), encoding="utf-8")
-        console.print(str(out), highlight=False)
 
 
 def place(
@@ -140,48 +182,71 @@ def place(
     boxes: Annotated[int, typer.Option(min=1, max=500, help="How many boxes.")],
     out: Annotated[Path | None, typer.Option(help="Where the page goes.")] = None,
 ) -> None:
-    """Propose where boxes should stand, and say which one the network can least afford to lose."""
+    """Propose where boxes should stand, and say which one the network can least afford to lose.
+
+    A small area file: name = "Schöneberg", outline = [[0, 0], [2600, 0], [2600, 2200], [0, 2200]] in metres east and
+    north, and a table [gateway] with name, x_m, y_m, height_m. All keys: docs/simulator.md.
+    """
     try:
-        proposal = propose(load_area(area), boxes)
-    except schema.ScenarioError as error:
+        found = load_area(area)
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
+        ) as progress:
+            task = progress.add_task(f"Placing in {found.name}", total=boxes)
+            proposal = propose(found, boxes, lambda chosen: progress.update(task, completed=chosen))
+        for rank, (box, share) in enumerate(zip(proposal.boxes, proposal.coverage, strict=True), 1):
+            console.print(
+                f"{rank:3d}  {box.name:24s} x {box.x_m:7.0f} m  y {box.y_m:7.0f} m  covered {100 * share:3.0f} %",
+                highlight=False, markup=False,
+            )  # fmt: skip
+        console.print(place_report.verdict(proposal), highlight=False, markup=False)
+        if len(proposal.boxes) < boxes:
+            console.print(
+                f"Only {len(proposal.boxes)} positions reach the network with {found.margin_db:g} dB to spare: raise "
+                "the boxes or the gateway, or lower margin_db.",
+                highlight=False,
+            )
+        target = out or Path("build/sim") / f"place-{area.stem}.html"
+        write_pages(target, lambda language, other: place_report.render(proposal, language, other))
+    except (schema.ScenarioError, OSError) as error:
         raise fail(error) from error
-    for rank, (box, share) in enumerate(zip(proposal.boxes, proposal.coverage, strict=True), 1):
-        console.print(f"{rank:3d}  {box.name:24s} x {box.x_m:7.0f} m  y {box.y_m:7.0f} m  covered {100 * share:3.0f} %",
-                      highlight=False)  # fmt: skip
-    console.print(place_report.verdict(proposal), highlight=False)
-    if len(proposal.boxes) < boxes:
-        console.print(
-            f"Only {len(proposal.boxes)} positions reach the network with {proposal.area.margin_db:g} dB to spare."
-        )
-    target = out or Path("build/sim") / f"place-{area.stem}.html"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(place_report.render(proposal), encoding="utf-8")
-    console.print(str(target), highlight=False)
 
 
 def watch(
     name: ScenarioName,
     seed: Annotated[int, typer.Option(help="As for run.")] = 1,
     speed: Annotated[float, typer.Option(min=0, help="Simulated seconds per second; 0 is as fast as it goes.")] = 600.0,
-    hours: Annotated[float | None, typer.Option(help="Shorten the scenario to this many hours.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Run its boxes as vm, core or stock instead.")] = None,
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes any.")] = 0,
+    hours: Hours = None,
+    kind: Kind = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes any.")] = 0,
+    language: Annotated[str, typer.Option(help=f"Of the page: {' or '.join(LANGUAGES)}.")] = "en",
     once: Annotated[bool, typer.Option(help="Stop when the run is over, without waiting for Enter.")] = False,
 ) -> None:
     """Watch a scenario run, in the browser."""
     try:
-        changes: dict[str, Any] = {"boxes": {"kind": kind}} if kind else {}
-        scenario = schema.load(schema.find(name), **changes)
-        view = LiveView(speed, port)
-        console.print(f"Look at {view.url}", highlight=False)
-        try:
-            outcome.run(scenario, seed, Path("build/sim") / f"watch-{Path(name).stem}", hours, view.watch)
-            if not once:
-                console.input("Finished. Enter ends the view. ")
-        finally:
-            view.close()
+        scenario = _load(name, kind)
+        view = LiveView(speed, port, language)
     except (schema.ScenarioError, ValueError) as error:
         raise fail(error) from error
+    except OSError as error:
+        raise fail(f"port {port} cannot be used: {error.strerror}. Choose another, or 0 for any") from error
+    console.print(f"Look at {view.url}", highlight=False)
+    target = Path("build/sim") / f"watch-{Path(name).stem}"
+    try:
+        with progress_bar(scenario.title) as advance:
+
+            def both(simulation: Simulation) -> None:
+                advance(simulation)
+                view.watch(simulation)
+
+            outcome.run(scenario, seed, target, hours, both)
+        console.print(f"Finished: {target / outcome.REPORTS[0]}", highlight=False, soft_wrap=True)
+        if not once:
+            console.input("Enter ends the view. ")
+    except (schema.ScenarioError, ValueError, OSError) as error:
+        raise fail(error) from error
+    finally:
+        view.close()
 
 
 def register(app: typer.Typer) -> None:

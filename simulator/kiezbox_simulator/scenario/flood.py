@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 
 from kiezbox.protocol.channel import Channel as MeshChannel
+from kiezbox.protocol.frame import HEADER_LENGTH
 from kiezbox.protocol.mesh import PacketReceived
 from kiezbox_simulator.virtual.ether import Ether
 from kiezbox_simulator.virtual.modulation import modulation, on_air_us
@@ -25,6 +26,11 @@ from kiezbox_simulator.world.path_loss import suburban_macro_db
 from kiezbox_simulator.world.reception import SNR_LIMIT_DB
 
 PRIVATE_PORTNUM = 256
+DATA_OVERHEAD = 7
+"""What a Data message adds to a payload of this port number: port, length, bitfield."""
+
+FREQUENCY_HZ = 908.75e6
+"""Slot 27 of the US band, where Meshtasticator's default lies."""
 
 
 @dataclass
@@ -70,12 +76,12 @@ def run(
     power_dbm: float = 30.0,
     preset: str = "LONG_FAST",
     hop_limit: int = 3,
-    payload_length: int = 40,
+    frame_length: int = 56,
     shadowing_db: float = 3.0,
 ) -> Flood:
-    """Let the nodes talk for so long."""
+    """Let the nodes talk for so long. `frame_length`: all of a frame, 40 bytes and a header as there."""
     schedule = Schedule()
-    air = Channel(seed, model="suburban_macro", shadowing_db=shadowing_db, fading_db=0.0, frequency_hz=907e6)
+    air = Channel(seed, model="suburban_macro", shadowing_db=shadowing_db, fading_db=0.0, frequency_hz=FREQUENCY_HZ)
     ether = Ether(schedule, air, on_air_us)
     channel = MeshChannel("", b"\x01", "LongFast")
     arrived: dict[tuple[int, int], int] = {}
@@ -94,14 +100,14 @@ def run(
         StockNode(ether, station, seed=seed, channel=channel, preset_name=preset, hop_limit=hop_limit, on_packet=heard)
         for station in stations
     ]
-    payload = bytes(payload_length)
+    payload = bytes(frame_length - HEADER_LENGTH - DATA_OVERHEAD)
 
     def talk(item: tuple[StockNode, int]) -> None:
         node, number = item
         gap_us = chance.exponential(seed, period_s * 1e6, node.station.name, number)
         schedule.at(schedule.now_us + round(gap_us), talk, (node, number + 1))
         if number:
-            packet_id = node.send_bytes(PRIVATE_PORTNUM, payload)
+            packet_id = node.send_bytes(PRIVATE_PORTNUM, payload, want_ack=True)
             if packet_id is not None:
                 arrived[node.station.node_num, packet_id] = 0
 

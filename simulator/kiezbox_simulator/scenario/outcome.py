@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run from scenario to files: `summary.json`, `trace`, `report.html`; and the same run again from a trace's
-header."""
+"""A run from scenario to files: `summary.json`, `trace`, `report.html` in two languages; and the same run again from a
+trace's header."""
 
 import json
 import tempfile
@@ -14,6 +14,9 @@ from kiezbox_simulator.scenario.schema import Scenario, parse
 from kiezbox_simulator.scenario.simulation import Simulation
 from kiezbox_simulator.scenario.summary import summarise
 from kiezbox_simulator.virtual.trace import first_difference, read_header
+
+REPORTS = ("report.html", "report.de.html")
+"""The page in English and in German; each links to the other."""
 
 
 def shortened(scenario: Scenario, hours: float | None) -> Scenario:
@@ -44,14 +47,17 @@ def run(
         simulation.run(watch)
         summary = summarise(simulation)
     (out / "summary.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (out / "report.html").write_text(report.render(simulation, summary), encoding="utf-8")
+    for language, name, other in (("en", REPORTS[0], REPORTS[1]), ("de", REPORTS[1], REPORTS[0])):
+        (out / name).write_text(report.render(simulation, summary, language, other), encoding="utf-8")
     return summary
 
 
-def replay(trace: Path, folder: Path) -> tuple[tuple[int, str, str] | None, int]:
+def replay(
+    trace: Path, folder: Path, watch: Callable[[Simulation], None] | None = None
+) -> tuple[tuple[int, str, str] | None, int]:
     """Run a trace's scenario again into `folder`: the first difference (None if equal) and the number of events."""
     header = read_header(trace)
     values = header["scenario"]
     values["start"] = datetime.fromisoformat(values["start"])
-    summary = run(parse(values, str(trace)), int(header["seed"]), folder)
+    summary = run(parse(values, str(trace)), int(header["seed"]), folder, None, watch)
     return first_difference(trace, folder / "trace"), int(summary["trace_events"])

@@ -30,7 +30,7 @@ from kiezbox_simulator.virtual.gateway import Gateway, Store
 from kiezbox_simulator.virtual.modulation import modulation, on_air_us
 from kiezbox_simulator.virtual.schedule import Schedule
 from kiezbox_simulator.virtual.station import REASONS, Transmission
-from kiezbox_simulator.virtual.stock_node import TEXT_PORTNUM, StockNode
+from kiezbox_simulator.virtual.stock_node import TELEMETRY_LENGTHS, TEXT_PORTNUM, StockNode
 from kiezbox_simulator.virtual.trace import Trace
 from kiezbox_simulator.world import chance, people, weather
 from kiezbox_simulator.world.link import Channel
@@ -102,6 +102,8 @@ class Simulation:
         self._by_counter: dict[tuple[int, int], Call] = {}
         self._by_packet: dict[tuple[int, int], Call] = {}
         self._readings_seen: set[tuple[int, int]] = set()
+        self._telemetry_packets: dict[tuple[int, int], tuple[int, int]] = {}
+        self._telemetry_parts: dict[tuple[int, int], int] = {}
         self._understood: Understood | None = None
         self._vm_pool: Any = None
         if scenario.boxes.kind == "vm":
@@ -283,7 +285,8 @@ class Simulation:
         node, number = item
         self.schedule.at(self.schedule.now_us + self._interval_us, self._telemetry, (node, number + 1))
         if node.station.alive:
-            node.send_telemetry(number)
+            for packet_id in node.send_telemetry(number):
+                self._telemetry_packets[node.station.node_num, packet_id] = (node.station.node_num, number)
 
     def _chatter(self, item: tuple[StockNode, int]) -> None:
         node, number = item
@@ -414,10 +417,11 @@ class Simulation:
                 call.delivered_us = self.schedule.now_us
                 self.trace.add("heard", call.box, call.key)
         elif self.scenario.boxes.kind == "stock":
-            key = (header.from_node, header.packet_id)
-            if key not in self._readings_seen:
-                self._readings_seen.add(key)
-                self.readings_delivered += 1
+            # A reading is there when the last of its packets is.
+            reading = self._telemetry_packets.pop((header.from_node, header.packet_id), None)
+            if reading is not None:
+                parts = self._telemetry_parts[reading] = self._telemetry_parts.get(reading, 0) + 1
+                self.readings_delivered += parts == len(TELEMETRY_LENGTHS)
 
     # The air
 

@@ -135,16 +135,16 @@ def _count(values: Any) -> dict[str, int]:
 
 def _readings(simulation: "Simulation") -> dict[str, Any]:
     made = sum(getattr(box, "readings_made", 0) for box in simulation.boxes.values())
-    if simulation.scenario.boxes.kind == "stock":
-        made = sum(box.node.counters.get("sent", 0) for box in simulation.boxes.values())
+    waiting = sum(getattr(box, "readings_waiting", 0) for box in simulation.boxes.values())
     delivered = simulation.readings_delivered
     airtime_us = sum(
         spent for kind, spent in simulation.airtime_by_kind_us.items() if kind.startswith(("256/1/", "67/0/"))
     )
     return {
         "made": made,
+        "waiting": waiting,
         "delivered": delivered,
-        "delivery_ratio": round(delivered / made, 5) if made else None,
+        "delivery_ratio": round(delivered / (made - waiting), 5) if made > waiting else None,
         "airtime_ms_each": round(airtime_us / 1000 / delivered, 3) if delivered else None,
     }
 

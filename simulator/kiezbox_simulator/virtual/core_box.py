@@ -151,6 +151,11 @@ class CoreBox(CoreNode):
         self.plan()
         return counter, code
 
+    @property
+    def readings_waiting(self) -> int:
+        """Samples of a frame that is not full yet."""
+        return len(self._samples)
+
     def persist(self, name: str, value: object) -> None:
         """Into the dictionary that survives a power cut."""
         self.saved[name] = value

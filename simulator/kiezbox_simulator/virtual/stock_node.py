@@ -44,12 +44,12 @@ class StockNode(CoreNode):
         on_packet: Callable[["StockNode", PacketReceived], None] | None = None,
     ) -> None:
         self._seed = seed
-        self._made = 0
         self.on_packet = on_packet
         self.refused = 0
         self._boots = 0
         self._settings = (channel, preset_name, hop_limit)
         self.dead = False
+        self.readings_made = 0
         super().__init__(ether, station, None)
         self._boot()
 
@@ -86,12 +86,16 @@ class StockNode(CoreNode):
         self.station.owner = None
 
     def send_text(self, text: str) -> int | None:
-        """A broadcast text message, cut at a whole character; its packet id, None if the node refused it."""
+        """A broadcast text message, cut at a whole character; its packet id, None if the node refused it.
+
+        As Meshtastic's apps send it: repeated twice at most until a neighbour is heard relaying it.
+        """
         payload = text.encode()[:TEXT_LENGTH_MAX].decode(errors="ignore").encode()
-        return self._send(Data(TEXT_PORTNUM, payload), priority.STRANGER)
+        return self._send(Data(TEXT_PORTNUM, payload), priority.STRANGER, want_ack=True)
 
     def send_telemetry(self, number: int) -> list[int]:
-        """One reading as stock packets; their ids."""
+        """One reading as stock packets; the ids of those that the node took."""
+        self.readings_made += 1
         ids = []
         for part, length in enumerate(TELEMETRY_LENGTHS):
             payload = chance.digest(self._seed, self.station.name, number, part).to_bytes(8, "little") * 5
@@ -100,13 +104,13 @@ class StockNode(CoreNode):
                 ids.append(sent)
         return ids
 
-    def send_bytes(self, portnum: int, payload: bytes) -> int | None:
+    def send_bytes(self, portnum: int, payload: bytes, want_ack: bool = False) -> int | None:
         """Anything else."""
-        return self._send(Data(portnum, payload), priority.STRANGER)
+        return self._send(Data(portnum, payload), priority.STRANGER, want_ack)
 
-    def _send(self, data: Data, rank: int) -> int | None:
+    def _send(self, data: Data, rank: int, want_ack: bool = False) -> int | None:
         try:
-            packet_id: int = self.node.send(data, BROADCAST, rank, self.now_ms)
+            packet_id: int = self.node.send(data, BROADCAST, rank, self.now_ms, want_ack)
         except FrameError:
             self.refused += 1
             return None

@@ -52,28 +52,32 @@ def noise_dbm(channel: Channel, bandwidth_hz: float) -> float:
     return THERMAL_NOISE_DBM_HZ + 10.0 * math.log10(bandwidth_hz) + channel.noise_figure_db + channel.ambient_noise_db
 
 
-def loss_db(channel: Channel, first: Site, second: Site) -> float:
-    """Path loss with the link's own shadowing: the same in both directions, whatever the order of the two sites.
+def median_loss_db(channel: Channel, first: Site, second: Site, sight: bool = False) -> float:
+    """Path loss without shadowing, the same in both directions; `sight`: line of sight, of which only UMa knows.
 
     Raises ValueError for an unknown model.
     """
-    low, high = sorted((first, second), key=lambda site: site.key)
-    separation_m = distance_m(low, high)
-    offset = chance.normal(channel.seed, "shadowing", low.key, high.key)
+    separation_m = distance_m(first, second)
     if channel.model == "uma":
-        sight = chance.uniform(
-            channel.seed, "line of sight", low.key, high.key
-        ) < path_loss.uma_line_of_sight_probability(separation_m, min(low.height_m, high.height_m))
-        median_db = path_loss.uma_db(separation_m, channel.frequency_hz, low.height_m, high.height_m, sight)
-        return median_db + path_loss.UMA_SHADOWING_DB[sight] * offset
+        return path_loss.uma_db(separation_m, channel.frequency_hz, first.height_m, second.height_m, sight)
     if channel.model == "log_distance":
-        median_db = path_loss.log_distance_db(separation_m, channel.frequency_hz, channel.exponent)
-    elif channel.model == "suburban_macro":
-        upper_m, lower_m = max(low.height_m, high.height_m), min(low.height_m, high.height_m)
-        median_db = path_loss.suburban_macro_db(separation_m, channel.frequency_hz, upper_m, lower_m)
-    else:
-        raise ValueError(f"no such path loss model: {channel.model}")
-    return median_db + channel.shadowing_db * offset
+        return path_loss.log_distance_db(separation_m, channel.frequency_hz, channel.exponent)
+    if channel.model == "suburban_macro":
+        upper_m, lower_m = max(first.height_m, second.height_m), min(first.height_m, second.height_m)
+        return path_loss.suburban_macro_db(separation_m, channel.frequency_hz, upper_m, lower_m)
+    raise ValueError(f"no such path loss model: {channel.model}")
+
+
+def loss_db(channel: Channel, first: Site, second: Site) -> float:
+    """Path loss with the link's own line of sight and shadowing: the same in both directions, whatever the order of the
+    two sites. Raises ValueError for an unknown model."""
+    low, high = sorted((first, second), key=lambda site: site.key)
+    offset = chance.normal(channel.seed, "shadowing", low.key, high.key)
+    if channel.model != "uma":
+        return median_loss_db(channel, low, high) + channel.shadowing_db * offset
+    seen = path_loss.uma_line_of_sight_probability(distance_m(low, high), min(low.height_m, high.height_m))
+    sight = chance.uniform(channel.seed, "line of sight", low.key, high.key) < seen
+    return median_loss_db(channel, low, high, sight) + path_loss.UMA_SHADOWING_DB[sight] * offset
 
 
 def mean_received_dbm(channel: Channel, power_dbm: float, sender: Site, receiver: Site) -> float:

@@ -2,14 +2,13 @@
 """The commands as a person types them."""
 
 import json
-import urllib.request
+import socket
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from kiezbox_simulator.scenario import command, outcome
-from kiezbox_simulator.scenario.watch import LiveView
 
 SMALL = """
 title = "small"
@@ -44,7 +43,9 @@ def sim(tmp_path, monkeypatch):
 def test_run_writes_its_three_files_and_replay_proves_them(sim, tmp_path):
     result = sim("run", "small.toml", "--seed", "3", "--out", "out")
     assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "summary.json", "trace"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "report.de.html", "report.html", "summary.json", "trace",
+    ]  # fmt: skip
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert {"seed", "simulated_s", "wall_s", "trace_sha256", "calls", "referee"} <= set(summary)
     assert (summary["seed"], summary["simulated_s"]) == (3, 10_800)
@@ -83,7 +84,9 @@ def test_compare_and_list(sim, tmp_path):
     result = sim("compare", "ours", "stock", "--out", "page.html")
     assert result.exit_code == 0, result.output
     assert "of them delivered" in result.output
-    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    assert (tmp_path / "page.html").read_text().startswith('<!doctype html><html lang="en">')
+    assert (tmp_path / "page.de.html").read_text().startswith('<!doctype html><html lang="de">')
+    assert 'href="page.html"' in (tmp_path / "page.de.html").read_text()
     assert "january-2026" in sim("list").output
 
 
@@ -92,16 +95,62 @@ def test_a_shortened_run_leaves_out_what_comes_later(small):
     assert (scenario.duration_h, scenario.fault) == (1.0, ())
 
 
-def test_the_live_view_serves_the_run_as_it_stands(small, ran):
-    view = LiveView()
-    try:
-        assert "Starting" in urllib.request.urlopen(view.url).read().decode()  # noqa: S310  Loopback.
-        simulation = ran()
-        view.draw(simulation, running=True)
-        page = urllib.request.urlopen(view.url).read().decode()  # noqa: S310
-        assert "running" in page
-        assert 'http-equiv="refresh"' in page
-        view.draw(simulation, running=False)
-        assert "refresh" not in urllib.request.urlopen(view.url).read().decode()  # noqa: S310
-    finally:
-        view.close()
+AREA = """
+name = "Kiez"
+outline = [[0, 0], [1500, 0], [1500, 1500], [0, 1500]]
+[gateway]
+name = "Rathaus"
+x_m = 700
+y_m = 700
+"""
+
+
+def test_place_writes_both_pages_and_names_the_weakest_box(sim, tmp_path):
+    (tmp_path / "area.toml").write_text(AREA)
+    result = sim("place", "--boxes", "4", "--area", "area.toml", "--out", "maps/kiez.html")
+    assert result.exit_code == 0, result.output
+    assert "can least afford to lose" in " ".join(result.output.split())
+    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["kiez.de.html", "kiez.html"]
+
+
+def test_place_with_a_wrong_area_is_one_clear_error(sim, tmp_path):
+    (tmp_path / "area.toml").write_text("colour = 1")
+    result = sim("place", "--boxes", "4", "--area", "area.toml")
+    assert result.exit_code == 2
+    assert "outline" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_compare_of_something_else_is_one_clear_error(sim):
+    result = sim("compare", "nowhere", "nothing")
+    assert result.exit_code == 2
+    assert "is no run" in result.output
+
+
+def test_a_wrong_kind_names_the_right_ones(sim):
+    result = sim("run", "small.toml", "--kind", "magic")
+    assert result.exit_code == 2
+    assert "'vm', 'core' or 'stock'" in result.output
+
+
+def test_watch_runs_to_its_end_and_leaves_the_report(sim, tmp_path):
+    result = sim("watch", "small.toml", "--speed", "0", "--hours", "0.5", "--once")
+    assert result.exit_code == 0, result.output
+    assert "Look at http://127.0.0.1:" in result.output
+    assert (tmp_path / "build/sim/watch-small/report.html").exists()
+
+
+def test_watch_on_a_port_that_is_taken_says_so(sim):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = sim("watch", "small.toml", "--port", str(taken.getsockname()[1]))
+    assert result.exit_code == 2
+    assert "Choose another" in result.output
+
+
+@pytest.mark.parametrize("name", ["run", "replay", "compare", "place", "watch", "list"])
+def test_every_command_explains_itself(sim, name):
+    result = sim(name, "--help")
+    assert result.exit_code == 0
+    assert len(result.output) > 200

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from kiezbox_simulator.scenario import compare, report
+from kiezbox_simulator.scenario import report
 from kiezbox_simulator.scenario.summary import delays, percentile, summarise
 
 
@@ -16,10 +16,11 @@ class Links(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.loaded, self.open = [], []
+        self.loaded, self.linked, self.open = [], [], []
 
     def handle_starttag(self, tag, attrs):
-        self.loaded += [value for name, value in attrs if name in ("src", "href", "data", "action", "srcset")]
+        self.loaded += [value for name, value in attrs if name in ("src", "data", "action", "srcset")]
+        self.linked += [value for name, value in attrs if name == "href"]
         if tag not in (
             "meta",
             "br",
@@ -33,6 +34,7 @@ class Links(HTMLParser):
             "polygon",
             "p",
             "li",
+            "progress",
         ):
             self.open.append(tag)
 
@@ -49,13 +51,33 @@ def run(ran):
 
 
 def test_the_page_loads_nothing_and_is_well_formed(run):
+    for language, sibling in (("en", "report.de.html"), ("de", "report.html")):
+        page = report.render(*run, language, sibling)
+        links = Links()
+        links.feed(page)
+        assert (links.loaded, links.open, links.linked) == ([], [], [sibling])
+        assert page.startswith(f'<!doctype html><html lang="{language}">')
+        assert "<script" not in page
+        assert not re.search(r"url\(|@import|https?://", page)
+
+
+def test_every_drawing_has_its_table(run):
     page = report.render(*run)
-    links = Links()
-    links.feed(page)
-    assert links.loaded == []
-    assert links.open == []
-    assert "<script" not in page
-    assert not re.search(r"url\(|@import|https?://", page)
+    assert page.count("<svg") == page.count("The same as a table") == 6
+    assert page.count("<figcaption>") == 6
+
+
+def test_the_german_page_says_the_same_in_german(run):
+    simulation, summary = run
+    page = report.render(simulation, summary, "de")
+    for heading in ("Hilferufe", "Wo die Boxen stehen", "Wie voll der Funkkanal ist", "Reicht die Energie",
+                    "Worauf das beruht"):  # fmt: skip
+        assert heading in page
+    assert f"{summary['calls']['delivered']} von {summary['calls']['accepted']}" in page
+    assert "Der Bezirk schaltet in den Notbetrieb" in page
+    assert "Deutsch" in page
+    for english in ("Calls for help", "delivered", "busiest", "hops"):
+        assert english not in re.sub(r"<style>.*</style>|class=\S+", "", page)
 
 
 def test_the_page_answers_the_planners_questions(run):
@@ -66,7 +88,7 @@ def test_the_page_answers_the_planners_questions(run):
         "Where the boxes stand",
         "How full the air is",
         "Does the energy last",
-        "Assumptions",
+        "What this rests on",
     ):
         assert heading in page
     assert f"{summary['calls']['delivered']} of {summary['calls']['accepted']}" in page
@@ -80,7 +102,8 @@ def test_losses_stand_at_the_top(ran):
     page = report.render(simulation, summarise(simulation))
     assert "did not reach the district" in page
     assert page.index("did not reach the district") < page.index("Where the boxes stand")
-    assert "No link towards a gateway" in page
+    assert "No link towards a gateway carried frames from" in page
+    assert page.count("not delivered in time") > 1
 
 
 def test_names_from_a_scenario_cannot_break_the_page(ran):
@@ -107,19 +130,3 @@ def test_percentiles_by_hand():
     assert [percentile(values, share) for share in (0.5, 0.95, 0.99, 1.0)] == [50, 95, 99, 100]
     assert percentile([], 0.5) is None
     assert delays([3.0])["p99_s"] == 3.0
-
-
-def test_comparing_says_which_is_better(ran):
-    ours, stock = (summarise(ran(boxes={"kind": kind, "count": 5})) for kind in ("core", "stock"))
-    rows = {label: (one, other, which) for label, one, other, which in compare.table(ours, stock)}
-    assert rows["residents who could see that it arrived"][2] == "A"
-    assert rows["airtime for each delivered reading"][2] == "A"
-    page = compare.render(ours, stock)
-    assert "<script" not in page
-    assert "class=win" in page
-
-
-def test_comparing_something_else_is_an_error(tmp_path):
-    (tmp_path / "summary.json").write_text("[]")
-    with pytest.raises(ValueError, match="no run"):
-        compare.read(tmp_path)

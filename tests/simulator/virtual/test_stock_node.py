@@ -66,3 +66,26 @@ def test_what_does_not_fit_is_counted_and_not_sent(street):
     _, nodes, _ = street
     assert nodes[0].send_bytes(256, bytes(240)) is None
     assert nodes[0].refused == 1
+
+
+def test_a_power_cut_loses_what_waited_and_the_node_comes_back(street):
+    ether, nodes, heard = street
+    nodes[0].send_text("verloren")
+    nodes[0].cut_power()
+    ether.schedule.run(10_000_000)
+    assert heard == []
+    nodes[0].restore_power()
+    packet_id = nodes[0].send_text("da")
+    ether.schedule.run(20_000_000)
+    assert [(name, packet.header.packet_id) for name, packet in heard] == [("n1", packet_id), ("n2", packet_id)]
+
+
+def test_an_app_repeats_a_text_that_nobody_relays_and_no_reading(street):
+    ether, nodes, _ = street
+    nodes[1].cut_power()
+    nodes[0].send_text("hört mich jemand")
+    ether.schedule.run(60_000_000)
+    assert nodes[0].station.sent == 3
+    nodes[0].send_telemetry(1)
+    ether.schedule.run(120_000_000)
+    assert nodes[0].station.sent == 3 + len(TELEMETRY_LENGTHS)
