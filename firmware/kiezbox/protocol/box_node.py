@@ -65,7 +65,9 @@ class BoxNode:
         self.node_num = node_num
         self.endpoint = BoxEndpoint(node_num, root_key, district_public_keys, entropy, saved, district)
         ledger = DutyLedger(LIMIT_MS, reserve_pct, saved)
-        self.mesh = MeshNode(node_num, [channel], preset, role, hop_limit, entropy, ledger, saved, root_key)
+        self.mesh = MeshNode(
+            node_num, [channel], preset, role, hop_limit, entropy, ledger, saved, root_key, minds_crowd=True
+        )
         self._pace = ReadingPace()
         self._introduction = Introduction(
             node_num,
