@@ -120,6 +120,11 @@ class BoxNode:
         """What the box's clock says now and how good it is; a worse time from the air is refused."""
         self.endpoint.set_clock(time_s, quality, now_ms)
 
+    @property
+    def broadcast_epoch(self) -> int:
+        """The highest broadcast counter accepted: tells a gateway what this box has heard."""
+        return self.endpoint.inbox.epoch()
+
     def measured(self, values: "dict[str, int]") -> None:
         """The latest values by name, for telemetry to stock apps; what failed is not in it."""
         self._introduction.values = values
