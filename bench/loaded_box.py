@@ -271,9 +271,9 @@ def _box() -> dict[str, object]:
         "preset": "MEDIUM_FAST",
         "hop_limit": 5,
         "district_public_keys": {"1": "22" * 32},
-        "reading_interval_s": 3,
+        "reading_interval_s": 10,
         "samples_per_frame": 3,
-        "health_interval_s": 5,
+        "health_interval_s": 60,
         "mode": "emergency",
     }
 

@@ -41,8 +41,7 @@ KINDS = (
     ("stock, MediumFast", "stock", "MEDIUM_FAST"),
     ("stock, LongFast", "stock", "LONG_FAST"),
 )
-GROWTH_H = {10: 1.0, 30: 1.0, 100: 0.5, 300: 0.1, 1000: 0.05}
-"""Boxes and hours: the cost of an hour grows faster than the boxes, because each frame has more hearers."""
+GROWTH = (10, 30, 100, 300, 1000)
 
 
 @dataclass(frozen=True)
@@ -133,15 +132,16 @@ def _percent(ratio: float | None) -> float | None:
 
 def _growth() -> list[Figure]:
     figures = []
-    for boxes, hours in GROWTH_H.items():
+    for boxes in GROWTH:
         side_m = 1000.0 * (boxes**0.5)
+        hours = 1.0 if boxes <= 100 else 0.25
         summary = _one(
             {
                 "duration_h": hours,
                 "map": {"width_m": side_m, "height_m": side_m},
                 "boxes": {"kind": "core", "count": boxes},
                 "gateways": {"count": max(1, boxes // 30)},
-                "people": {"calls_per_box_day": 24, "until_h": 0.6 * hours},
+                "people": {"calls_per_box_day": 12, "until_h": 0.2},
                 "mode": [{"at_h": 0, "mode": "emergency"}],
             },
             1,

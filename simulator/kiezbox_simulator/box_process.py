@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A box as a process: the firmware's own files on the real MicroPython interpreter, 128 KiB of heap, its own LittleFS.
+"""A box as a process: the firmware's own files on the real MicroPython interpreter, a small heap, its own LittleFS.
 
 This writes the JSON file that `vm/box.py` is started with and makes the program of it. The file's keys and
 configuration go into the box's flash at its first start; later starts read the flash, as on a board. Called by the demo

@@ -307,6 +307,21 @@ def test_the_button_makes_a_call_that_can_be_cancelled(boot: Boot) -> None:
     assert calls.press(exercise=True) != code
 
 
+def test_a_call_that_is_on_flash_is_not_refused_for_want_of_memory(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, node, _ = boot()
+
+    def exhausted(*_: object) -> int:
+        raise MemoryError
+
+    monkeypatch.setattr(node, "send", exhausted)
+    code = calls.submit({**FORM, "client": "a"}, exercise=False)
+    assert calls.deferred
+    assert calls.submit({**FORM, "client": "a"}, exercise=False) == code, "not stored twice"
+    monkeypatch.undo()
+    calls.resume()
+    assert [message["code"] for _, message, _ in node.sent + node.resumed] == [code]
+
+
 def test_a_call_without_room_in_custody_is_kept_and_sent_later(boot: Boot) -> None:
     calls, node, _ = boot()
     node.room = 1

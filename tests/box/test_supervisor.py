@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kiezbox.box import supervisor as supervisor_module
 from kiezbox.box.supervisor import BEAT_MS, CRASHES_KEPT, PAUSE_LONGEST_S, STALE_MS, WRITE_PAUSE_MS, Supervisor
 from kiezbox.box.testing import FakePorts
 
@@ -105,6 +106,20 @@ def test_a_flash_that_refuses_does_not_keep_a_task_from_starting(
 
     monkeypatch.setattr(supervisor._file, "save", full)
     assert len(keep(supervisor, ports, [ValueError("x")])) == 2
+
+
+def test_without_the_memory_to_say_why_a_task_starts_again_all_the_same(
+    ports: FakePorts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor = Supervisor(ports, ports.root)
+
+    def exhausted(_: object) -> str:
+        raise MemoryError
+
+    monkeypatch.setattr(supervisor_module, "described", exhausted)
+    monkeypatch.setattr(ports, "log", exhausted)
+    assert len(keep(supervisor, ports, [MemoryError(), ValueError("x")])) == 3
+    assert supervisor.restarts == 2
 
 
 def test_the_watchdog_is_fed_only_while_every_task_makes_progress(ports: FakePorts) -> None:

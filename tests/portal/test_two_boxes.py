@@ -131,7 +131,9 @@ def test_the_code_is_typed_at_another_box_and_the_answer_comes_by_radio(street: 
     code = found[1] + found[2]
     street.run(30)
     assert list(street.calls) == [code]
-    assert street.post(HERE, "status", code=code).count('class="d"') == 2
+    own = street.post(HERE, "status", code=code)
+    assert own.count('class="d"') == 2
+    assert "<small>gerade eben</small>" in own, "without a clock the box tells how long ago"
 
     asking = street.post(THERE, "status", code=f"{found[1].lower()} {found[2]}")
     assert "fragt jetzt über Funk nach" in asking

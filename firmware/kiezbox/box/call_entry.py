@@ -14,7 +14,10 @@ SAFE = 3
 
 
 class Entry:
-    """One call in memory. counters: of the call and its amendments; stages: [stage, time_s, station] each."""
+    """One call in memory. counters: of the call and its amendments; stages: [stage, time_s, station] each.
+    stored_ms: steady time when it was stored, if there was no clock."""
+
+    stored_ms: "int | None" = None
 
     def __init__(self, code: str, counter: int, kind: str, button: bool) -> None:
         self.code = code

@@ -29,7 +29,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ENTRIES_MAX = 40
+ENTRIES_MAX = 16
+"""As many as phones can look at their calls at a time. An entry takes 400 bytes; another one is read from flash."""
+
 EXERCISES_OPEN_MAX = 60
 AMENDMENTS_MAX = 20
 JOURNAL_BYTES_MAX = 200_000
@@ -101,7 +103,7 @@ class Calls:
                 now_ms = self._ports.clock.now_ms()
                 try:
                     self.node.resume(record["kind"], record["message"], record["counter"], STORED, now_ms)
-                except CustodyFull:
+                except (CustodyFull, MemoryError):
                     self.deferred = True
                     return
 
@@ -190,11 +192,15 @@ class Calls:
         self._apply(record)
 
     def status(self, code: str) -> "dict | None":
-        """What the page of this code shows, None if this box does not know it."""
+        """What the page of this code shows, None if this box does not know it. `age_s` beside the time of the first
+        stage: it was stored without a clock, since this start.
+        """
         entry = self._entry(code)
         if entry is None:
             return None
-        stages = [{"stage": one[0], "time_s": one[1], "station": one[2]} for one in entry.stages]
+        stages: list[dict] = [{"stage": one[0], "time_s": one[1], "station": one[2]} for one in entry.stages]
+        if entry.stored_ms is not None:
+            stages[0]["age_s"] = (self._ports.clock.now_ms() - entry.stored_ms) // 1000
         return {
             "stages": stages,
             "answer": entry.answer,
@@ -285,12 +291,14 @@ class Calls:
         except OSError:
             raise Refused("full")
         self._remember(record)
+        if not message["time_s"] and not message.get("refers_to"):
+            self._entries[code].stored_ms = self._ports.clock.now_ms()
         try:
             self.node.send(kind, message, self._ports.clock.now_ms(), counter, True)
             if self.node.parked():
                 self.deferred = True  # An older call made room, and goes on when there is some, see resume.
-        except CustodyFull:
-            # It is safe on flash and goes out when there is room.
+        except (CustodyFull, MemoryError):
+            # It is safe on flash and goes out when there is room, see resume.
             self.deferred = True
 
     def _remember(self, record: dict) -> None:

@@ -69,11 +69,17 @@ class Supervisor:
                 await task()
                 reason = "ended"
             except Exception as error:  # noqa: BLE001  Whatever it is: note it, go on.
-                reason = described(error)
+                try:
+                    reason = described(error)
+                except MemoryError:
+                    reason = "MemoryError"  # Not even enough to say where.
             if self._ports.clock.now_ms() - started_ms > 10 * PAUSE_LONGEST_S * 1000:
                 pause_s = PAUSE_FIRST_S
-            self._note(name, reason)
-            self._ports.log("task " + name + " failed: " + reason + "; again in " + str(pause_s) + " s")
+            try:
+                self._note(name, reason)
+                self._ports.log("task " + name + " failed: " + reason + "; again in " + str(pause_s) + " s")
+            except MemoryError:
+                pass  # The task goes on all the same.
             self.alive(name)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, PAUSE_LONGEST_S)

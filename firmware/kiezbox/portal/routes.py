@@ -32,6 +32,10 @@ GUESS_PAUSE_MS = 1_000
 RENEW_S = 20
 """As the texts `refreshing` say."""
 
+_TRIES = 12
+_TRY_PAUSE_MS = 250
+"""How often and how long a call waits for memory."""
+
 BYTES_MAX = {"text": 500, "place": 120, "name": 120, "contact": 120}
 
 
@@ -109,7 +113,7 @@ class Routes:
         form = {name: request.form.get(name, "") for name in page.FIELDS + ("category",)}
         error, fields = _checked(request, form)
         shown_in = request.form.get("mode", "")
-        collected = False
+        tries = _TRIES
         if box.mode == "maintenance":
             error = "mode"
         elif shown_in != box.mode:
@@ -123,10 +127,13 @@ class Routes:
                 except Refused as refused:
                     error = refused.reason
                 except MemoryError:
-                    # Many at once. What others leave behind may be enough; if not, nobody is told that it is stored.
-                    error = "full" if collected else ""
-                    collected = True
+                    # Many at once. What others leave behind is enough when they have their pages; if not, nobody is
+                    # told that it is stored.
+                    tries -= 1
+                    if not tries:
+                        error = "full"
                     gc.collect()
+                    await asyncio.sleep_ms(_TRY_PAUSE_MS)
         if error:
             if box.mode == "everyday":
                 field = fields[0] if fields else ""

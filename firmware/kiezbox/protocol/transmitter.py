@@ -16,7 +16,6 @@ Not here: what is in a frame. Called by mesh.py.
 
 from collections import namedtuple
 
-from kiezbox.protocol import priority
 from kiezbox.protocol.duty import PERSIST_NAME
 from kiezbox.protocol.events import Persist
 from kiezbox.protocol.transmit_queue import TransmitQueue, Waiting
@@ -143,8 +142,7 @@ class Transmitter:
         if item.given_up:
             self._count("relay_cancelled")
             return
-        urgent = item.rank <= priority.RELAYED_EMERGENCY
-        item.due_ms = now_ms + self._contention.again_ms(item.relayed, item.snr_db, self._early, now_ms, urgent)
+        item.due_ms = now_ms + self._contention.again_ms(item.relayed, item.snr_db, self._early, now_ms)
         self.add(item)
 
     def persisted(self, value_ms: int) -> None:

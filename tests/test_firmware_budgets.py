@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The firmware keeps to firmware/budgets.toml, and the budgets follow it down."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bench import firmware, loaded_box
+from kiezbox_simulator.firmware_build import FIRMWARE_DIR
+
+BUDGETS = tomllib.loads((FIRMWARE_DIR / "budgets.toml").read_text())
+SLACK = 0.96
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("budgets")
+
+
+@pytest.fixture(scope="module")
+def rom(folder: Path) -> Path:
+    return loaded_box.image(folder)
+
+
+def keeps(what: str, actual: int, budget: int) -> None:
+    assert actual <= budget, f"{what} takes {actual:,}, {actual - budget:,} more than its budget"
+    assert actual >= SLACK * budget, (
+        f"{what} takes {actual:,} only: lower its budget of {budget:,} in firmware/budgets.toml"
+    )
+
+
+def test_bytecode_and_data_keep_to_their_budgets(folder: Path, rom: Path) -> None:
+    sizes_bytes = firmware.package_bytes(folder)
+    for package, budget_bytes in BUDGETS["mpy_bytes"].items():
+        keeps(f"bytecode of {package}", sizes_bytes[package], budget_bytes)
+    keeps("texts, style and points", sizes_bytes["data"], BUDGETS["data_bytes"]["texts_style_points"])
+    assert set(sizes_bytes) - set(BUDGETS["mpy_bytes"]) == {"data", "kiezbox", "boards"}
+
+
+def test_what_is_imported_keeps_to_its_budget(rom: Path, folder: Path) -> None:
+    keeps("the imported firmware", firmware.imported_bytes(rom, folder / "imported"), BUDGETS["heap"]["imported_bytes"])
+
+
+def test_fifteen_phones_a_full_outbox_and_a_busy_band_fit_into_the_heap(rom: Path, folder: Path) -> None:
+    load = loaded_box.play(rom, folder / "load", BUDGETS["heap"]["load_kib"])
+    assert load.pages == loaded_box.OUTBOX_CALLS + loaded_box.PHONES * 4 * loaded_box.ROUNDS
