@@ -41,7 +41,8 @@ KINDS = (
     ("stock, MediumFast", "stock", "MEDIUM_FAST"),
     ("stock, LongFast", "stock", "LONG_FAST"),
 )
-GROWTH = (10, 30, 100, 300, 1000)
+GROWTH_H = {10: 1.0, 30: 1.0, 100: 0.5, 300: 0.1, 1000: 0.05}
+"""Boxes and hours: the cost of an hour grows faster than the boxes, because each frame has more hearers."""
 
 
 @dataclass(frozen=True)
@@ -132,16 +133,15 @@ def _percent(ratio: float | None) -> float | None:
 
 def _growth() -> list[Figure]:
     figures = []
-    for boxes in GROWTH:
+    for boxes, hours in GROWTH_H.items():
         side_m = 1000.0 * (boxes**0.5)
-        hours = 1.0 if boxes <= 100 else 0.25
         summary = _one(
             {
                 "duration_h": hours,
                 "map": {"width_m": side_m, "height_m": side_m},
                 "boxes": {"kind": "core", "count": boxes},
                 "gateways": {"count": max(1, boxes // 30)},
-                "people": {"calls_per_box_day": 12, "until_h": 0.2},
+                "people": {"calls_per_box_day": 24, "until_h": 0.6 * hours},
                 "mode": [{"at_h": 0, "mode": "emergency"}],
             },
             1,

@@ -18,7 +18,7 @@ from kiezbox_gateway import clock
 from kiezbox_gateway.gateway import Gateway
 from kiezbox_gateway.language import text
 from kiezbox_gateway.store import backup
-from kiezbox_gateway.store.rows import StoreError
+from kiezbox_gateway.store.rows import OutboxClass, StoreError
 
 CITY_AWAY_S = 300
 RADIO_AWAY_S = 60
@@ -188,7 +188,7 @@ async def look(gateway: Gateway) -> list[Alarm]:
     now_ms = int(now_s * 1000)
     link, city, settings = gateway.link.status, gateway.city.status, gateway.configuration
     store_alarm = gateway.custody.status.alarm
-    unread = late = lost = 0
+    unread = late = lost = refused = 0
     heard: dict[int, int] = {}
     incidents: frozenset[str] = frozenset()
     try:
@@ -200,10 +200,14 @@ async def look(gateway: Gateway) -> list[Alarm]:
         )
         ((lost,),) = await gateway.store.rows(
             "SELECT count(*) FROM job_box b JOIN job j ON j.number = b.job"
-            " WHERE j.kind = 'reply' AND b.state IN ('expired', 'refused') AND b.changed_ms > ?",
+            " WHERE j.kind IN ('reply', 'text') AND b.state IN ('expired', 'refused') AND b.changed_ms > ?",
             (now_ms - ANSWER_LOST_S * 1000,),
         )
         heard = {row[0]: row[1] for row in await gateway.store.rows("SELECT node_num, heard_ms FROM box")}
+        refused = sum(city.set_aside.values())
+        if refused and not await _waits_long(gateway, now_ms):
+            # Taken at a later attempt.
+            refused = 0
         rows = await gateway.store.rows(
             "SELECT DISTINCT name FROM incident WHERE at_ms > ?", (now_ms - INCIDENT_S * 1000,)
         )
@@ -229,7 +233,7 @@ async def look(gateway: Gateway) -> list[Alarm]:
             disk_has_reserve=gateway.disk.has_reserve or not gateway.disk.low,
             city_connected=city.connected,
             city_since_s=now_s - city.since_s,
-            city_refused=city.refused,
+            city_refused=refused,
             certificate_left_s=from_disk.certificate_left_s,
             clock_wanted=settings.clock.trust == "kernel",
             clock_quality=from_disk.clock_quality,
@@ -244,6 +248,19 @@ async def look(gateway: Gateway) -> list[Alarm]:
             uptime_s=now_s - gateway.started_s,
         )
     )
+
+
+async def _waits_long(gateway: Gateway, now_ms: int) -> bool:
+    """Whether some message waits for the city for longer than a call may. One look into the index for each class."""
+    for each in OutboxClass:
+        rows = await gateway.store.rows(
+            "SELECT received_ms FROM message INDEXED BY message_waiting"
+            " WHERE confirmed_ms IS NULL AND class = ? ORDER BY sequence LIMIT 1",
+            (int(each),),
+        )
+        if rows and rows[0][0] < now_ms - CALL_WAITING_S * 1000:
+            return True
+    return False
 
 
 @dataclass(frozen=True)

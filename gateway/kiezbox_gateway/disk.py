@@ -30,7 +30,7 @@ class Disk:
         self._free_min_bytes = free_min_mib * MIB
         self._checked_s = -CHECK_PAUSE_S
 
-    def check(self) -> bool:
+    def check(self, *, lay_in: bool = True) -> bool:
         """Look at the free space now; lay the reserve in again when there is plenty. True while space is low."""
         self._checked_s = time.monotonic()
         try:
@@ -43,7 +43,7 @@ class Disk:
         if low != self.low:
             log.warning("disk_low" if low else "disk_has_room", free_mib=self.free_bytes // MIB)
         self.low = low
-        if self.free_bytes > self._free_min_bytes + 2 * self.reserve_bytes and not self.has_reserve:
+        if lay_in and self.free_bytes > self._free_min_bytes + 2 * self.reserve_bytes and not self.has_reserve:
             self._lay_in()
         return low
 
@@ -58,7 +58,8 @@ class Disk:
     def may_take(self, kind: str) -> bool:
         """Readings only while space is not low; everything else always."""
         if time.monotonic() - self._checked_s >= CHECK_PAUSE_S:
-            self.check()
+            # Laying in the reserve may take long; `upkeep` does that beside the event loop.
+            self.check(lay_in=False)
         return not (self.low and kind == "reading")
 
     def free_reserve(self) -> bool:

@@ -364,7 +364,9 @@ class Downlink:
             self._endpoint.cancel_job(earlier)
         self._queries[(node_num, code)] = self._endpoint.reply(node_num, message, monotonic_ms())
         while len(self._queries) > QUERIES_MAX:
-            del self._queries[next(iter(self._queries))]
+            oldest = self._queries.pop(next(iter(self._queries)))
+            if oldest in self._endpoint.jobs:
+                self._endpoint.cancel_job(oldest)
         self._wake.set()
 
     def note_heard(self, node_num: int) -> None:

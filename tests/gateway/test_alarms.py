@@ -85,9 +85,15 @@ async def test_in_a_running_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(alarms, "CALL_WAITING_S", -1)
         await watch.look(gateway)
         assert [alarm.name for alarm in await alarms.look(gateway)] == ["call_unread", "call_not_at_city"]
+        # Refused once and still waiting; what was taken at a later attempt is no alarm.
+        gateway.city.status.set_aside["refused_0x87"] = 1
+        assert "city_refused" in {alarm.name for alarm in await alarms.look(gateway)}
+        rows = await gateway.store.rows("SELECT sequence FROM message")
+        await gateway.store.confirm([row[0] for row in rows], 1)
+        assert [alarm.name for alarm in await alarms.look(gateway)] == ["call_unread"]
         await running.request("POST", "/api/v1/calls/ALRM2345/stage", {"stage": 4})
         await watch.look(gateway)
-        assert [alarm.name for alarm in await alarms.look(gateway)] == ["call_not_at_city"]
+        assert [alarm.name for alarm in await alarms.look(gateway) if alarm.name != "city_refused"] == []
         box_files.enroll_box(gateway.configuration.boxes.file, 77, "Neu")
         assert "restart_needed" in {alarm.name for alarm in await alarms.look(gateway)}
         await running.request("POST", "/api/v1/boxes/reload")

@@ -39,6 +39,7 @@ def test_mode_is_obeyed_once_persisted_and_answered() -> None:
     actions = endpoint.poll(0)
     assert events.Persist("mode_epoch", 8) in actions
     assert events.Persist("broadcast_epoch_1", counter) in actions
+    assert endpoint.inbox.epoch() == counter
     for action in actions:
         endpoint.persisted(action.name, action.value)
     assert endpoint.receive(payload, 1000) == []
@@ -127,7 +128,7 @@ def test_unknown_and_distrusted_keys() -> None:
     assert stranger.receive(payload, 0) == []
     assert stranger.counters == {"unknown_key": 1}
     endpoint = box({})
-    endpoint._inbox.distrust(1)
+    endpoint.inbox.distrust(1)
     assert endpoint.receive(payload, 0) == []
 
 

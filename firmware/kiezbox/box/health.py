@@ -39,6 +39,7 @@ def report_of(box, ports, node, supervisor, now_ms: int) -> dict:  # noqa: ANN00
         "firmware_version": __version__,
         "mode": box.modes.number,
         "mode_epoch": box.modes.epoch,
+        "broadcast_epoch": node.broadcast_epoch,
         "duty_spent_ms": node.mesh.ledger.spent_ms(now_ms),
         "queue_length": len(node.mesh.queue),
         "calls_open": box.calls.open_count(),

@@ -30,12 +30,13 @@ class Sensing:
         samples = []
         measured = []
         spacing_s = 0
+        moment = 0, 0
         while True:
             values = box.settings.values
             factor = self._node.reading_factor(box.now_ms())
             if spacing_s != values["reading_interval_s"] * factor:
                 # Samples of one frame have one interval: what is there goes out as it is.
-                self._add(samples, spacing_s)
+                self._add(samples, spacing_s, moment)
                 samples = []
                 spacing_s = values["reading_interval_s"] * factor
             started_ms = box.now_ms()
@@ -43,8 +44,9 @@ class Sensing:
             if len(measured) >= factor:
                 samples.append(merged(measured))
                 measured = []
+                moment = box.wall_s()
             if len(samples) >= values["samples_per_frame"]:
-                self._add(samples, spacing_s)
+                self._add(samples, spacing_s, moment)
                 samples = []
             missed = box.readings.due(box.now_ms())
             if missed is not None:
@@ -53,11 +55,11 @@ class Sensing:
             rest_ms = values["reading_interval_s"] * 1000 - (box.now_ms() - started_ms)
             await box.rest("measure", rest_ms, "reading_interval_s")
 
-    def _add(self, samples: "list[dict[str, int]]", spacing_s: int) -> None:
-        """One frame, whose last sample is of this moment."""
+    def _add(self, samples: "list[dict[str, int]]", spacing_s: int, moment: "tuple[int, int]") -> None:
+        """One frame. moment: time and its quality when the last sample was taken."""
         if samples:
             box = self._box
-            time_s, quality = box.wall_s()
+            time_s, quality = moment
             box.send("reading", box.readings.add(samples, time_s, quality, spacing_s, box.now_ms()))
 
     async def _sample(self) -> "dict[str, int]":

@@ -94,7 +94,7 @@ class BoxEndpoint:
         self.custody = Custody(self._random)
         self._down = ReplayWindow(_WINDOW, saved.get("down_counter") or 0, -1)
         self._assembler = Assembler(2, messages.BODY_LENGTH_MAX + 256, 600_000)
-        self._inbox = BroadcastInbox(district_public_keys, saved)
+        self.inbox = BroadcastInbox(district_public_keys, saved)
         self._persist: list[events.Persist] = []
         self._results = CommandResults()
         self.result_spread_ms = RESULT_SPREAD_MS
@@ -223,7 +223,7 @@ class BoxEndpoint:
         return self._act(received.kind, message, counter, now_ms, 1)
 
     def _receive_broadcast(self, received: Envelope, now_ms: int) -> "list[Any]":
-        inbox = self._inbox
+        inbox = self.inbox
         body = inbox.receive(received, now_ms)
         if inbox.repeated:
             self._count("broadcast_repeated")
@@ -279,9 +279,9 @@ class BoxEndpoint:
         if root_key and not self._keys[0].is_of(root_key):
             self._persist.append(events.Persist("root_key", root_key.hex()))
         if public_key:
-            self._persist.append(self._inbox.trust(key_id, public_key))
+            self._persist.append(self.inbox.trust(key_id, public_key))
         if revoked:
-            self._persist.append(self._inbox.distrust(revoked))
+            self._persist.append(self.inbox.distrust(revoked))
         self._results.note(counter, now_ms, envelope.CONFIGURATION, _RECEIVED if message else _APPLIED)
         return [events.ConfigurationReceived(message, counter)] if message else []
 

@@ -65,7 +65,9 @@ class BoxNode:
         self.node_num = node_num
         self.endpoint = BoxEndpoint(node_num, root_key, district_public_keys, entropy, saved, district)
         ledger = DutyLedger(LIMIT_MS, reserve_pct, saved)
-        self.mesh = MeshNode(node_num, [channel], preset, role, hop_limit, entropy, ledger, saved, root_key)
+        self.mesh = MeshNode(
+            node_num, [channel], preset, role, hop_limit, entropy, ledger, saved, root_key, minds_crowd=True
+        )
         self._pace = ReadingPace()
         self._introduction = Introduction(
             node_num,
@@ -117,6 +119,11 @@ class BoxNode:
     def set_clock(self, time_s: int, quality: int, now_ms: int) -> None:
         """What the box's clock says now and how good it is; a worse time from the air is refused."""
         self.endpoint.set_clock(time_s, quality, now_ms)
+
+    @property
+    def broadcast_epoch(self) -> int:
+        """The highest broadcast counter accepted: tells a gateway what this box has heard."""
+        return self.endpoint.inbox.epoch()
 
     def measured(self, values: "dict[str, int]") -> None:
         """The latest values by name, for telemetry to stock apps; what failed is not in it."""

@@ -85,6 +85,13 @@ class BroadcastInbox:
         self._keys.pop(key_id, None)
         return events.Persist(_KEY_NAME + str(key_id), "")
 
+    def epoch(self) -> int:
+        """The highest counter accepted under any key in force, 0 if none."""
+        highest = 0
+        for key_id in self._keys:
+            highest = max(highest, self._windows[key_id].highest)
+        return highest
+
     def receive(self, received: "Envelope", now_ms: int) -> "bytes | None":
         """The whole proven body, or None if more fragments have to come or there is nothing new.
 

@@ -4,7 +4,8 @@
 1. A packet is relayed if it is not to us, has an id and hops left, and asks everybody or us (next_hop); CLIENT_MUTE
    relays nothing. The copy differs in hop limit, next_hop (asks everybody) and relay_node, and in nothing else,
    readable or not.
-2. It waits the longer the better it was heard, so that the farthest goes first; ROUTER goes before all others.
+2. It waits the longer the better it was heard, so that the farthest goes first; ROUTER goes before all others. What is
+   no call for help waits longer among many neighbours, if the node is told to (contention.py).
 3. Heard again from a relay while it waits: a copy with more hops left takes its place; else CLIENT gives up, unless it
    was asked by name; ROUTER stays; ROUTER_LATE goes behind everybody.
 4. Heard again later: the originator repeating itself (hop limit as at the start) is relayed again; so is a packet that
@@ -101,7 +102,8 @@ class Flooding:
         if rank == priority.RELAYED_EMERGENCY and not self._origin_cap.admits(frame[4:8], airtime_us, now_ms):
             rank = priority.STRANGER
             self._count("origin_cap")
-        due_ms = now_ms + self._contention.relay_delay_ms(snr_db, self.role == "ROUTER")
+        urgent = rank <= priority.RELAYED_EMERGENCY
+        due_ms = now_ms + self._contention.relay_delay_ms(snr_db, self.role == "ROUTER", urgent)
         return Waiting(self._copy(frame), rank, due_ms, True, airtime_us, snr_db)
 
     def heard_again(self, place: int, frame: bytes, snr_db: int, now_ms: int, on_air: "Waiting | None") -> bool:
@@ -147,7 +149,8 @@ class Flooding:
         if not is_on_air and frame[12] & HOP_LIMIT_MASK > self._history.hop_limit(place):
             waiting.frame = self._copy(frame)
             waiting.snr_db = snr_db
-            waiting.due_ms = now_ms + self._contention.relay_delay_ms(snr_db, self.role == "ROUTER")
+            urgent = waiting.rank <= priority.RELAYED_EMERGENCY
+            waiting.due_ms = now_ms + self._contention.relay_delay_ms(snr_db, self.role == "ROUTER", urgent)
             self._count("better_copy")
         elif _is_from_originator(frame[12]):
             # The originator repeats itself: nobody has relayed it yet.

@@ -98,8 +98,10 @@ class MeshNode:
         saved: "dict[str, Any] | None" = None,
         packet_id_key: bytes = b"",
         ignore_mqtt: bool = True,
+        minds_crowd: bool = False,
     ) -> None:
-        """entropy: random bytes, new at each start. saved, packet_id_key: see packet_id.py; a node that keeps nothing
+        """entropy: random bytes, new at each start. minds_crowd: relays wait longer among many neighbours, which stock
+        nodes do not do (contention.py). saved, packet_id_key: see packet_id.py; a node that keeps nothing
         has neither.
 
         Raises ValueError for an unknown role, a node number that may not send or a hop limit out of 1..7.
@@ -119,6 +121,7 @@ class MeshNode:
         self.contention = Contention(preset, RandomBits(entropy, b"mesh"))
         self._own_number = node_num.to_bytes(4, "little")
         self._ignore_mqtt = ignore_mqtt
+        self._minds_crowd = minds_crowd
         self._reliability = Reliability()
         self._transmitter = Transmitter(
             self.ledger, self.contention, role == "ROUTER", self._count, self._reliability.dropped
@@ -151,6 +154,8 @@ class MeshNode:
         flags = frame[12]
         if flags >> HOP_START_SHIFT and flags >> HOP_START_SHIFT == flags & HOP_LIMIT_MASK:
             self.neighbours.heard(int.from_bytes(frame[4:8], "little"), rssi_dbm, snr_db, now_ms)
+            if self._minds_crowd:
+                self.contention.crowd(len(self.neighbours.nodes))
         key = frame[4:12]
         digest = self._flooding.digest(frame)
         place = self._flooding.place(key, digest)

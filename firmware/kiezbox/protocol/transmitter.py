@@ -16,6 +16,7 @@ Not here: what is in a frame. Called by mesh.py.
 
 from collections import namedtuple
 
+from kiezbox.protocol import priority
 from kiezbox.protocol.duty import PERSIST_NAME
 from kiezbox.protocol.events import Persist
 from kiezbox.protocol.transmit_queue import TransmitQueue, Waiting
@@ -142,7 +143,8 @@ class Transmitter:
         if item.given_up:
             self._count("relay_cancelled")
             return
-        item.due_ms = now_ms + self._contention.again_ms(item.relayed, item.snr_db, self._early, now_ms)
+        urgent = item.rank <= priority.RELAYED_EMERGENCY
+        item.due_ms = now_ms + self._contention.again_ms(item.relayed, item.snr_db, self._early, now_ms, urgent)
         self.add(item)
 
     def persisted(self, value_ms: int) -> None:

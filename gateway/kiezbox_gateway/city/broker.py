@@ -15,6 +15,7 @@ from kiezbox_gateway.language import SpokenError
 
 OPEN_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
+DRAIN_TIMEOUT_S = 30.0
 READ_SIZE = 262_144
 
 
@@ -151,9 +152,13 @@ class BrokerConnection:
             self._writer.write(output)
 
     async def drain(self) -> None:
-        """Wait while the socket takes no more. Raises BrokerError."""
+        """Wait while the socket takes no more. Raises BrokerError, also when that lasts (a half-open connection)."""
         try:
-            await self._writer.drain()
+            async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                await self._writer.drain()
+        except TimeoutError:
+            # TimeoutError is an OSError.
+            raise BrokerError("the city's broker takes no more data") from None
         except OSError as error:
             raise BrokerError("the connection to the city was lost") from error
 

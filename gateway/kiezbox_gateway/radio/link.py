@@ -159,6 +159,7 @@ class RadioLink:
                         self._note_put_out(session)
                         return session.ready
                     await self._dispatch(session.receive(data, monotonic_ms()))
+                    session.resume(monotonic_ms())
                     read = asyncio.ensure_future(stream.read())
         finally:
             self.status.count("skipped_bytes", session.reader.skipped_bytes)

@@ -175,6 +175,10 @@ class RadioSession:
             self._handle(message, now_ms, events)
         return events
 
+    def resume(self, now_ms: int) -> None:
+        """The caller was busy with what came: that time was our own silence, and what came meanwhile waits unread."""
+        self._last_byte_ms = max(self._last_byte_ms, now_ms)
+
     def poll(self, now_ms: int) -> list[Event]:
         """Do what is due. Call after `receive` and at `next_wakeup_ms`."""
         events: list[Event] = []

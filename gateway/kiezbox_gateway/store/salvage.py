@@ -4,11 +4,14 @@
 Where a range of rows cannot be read it is halved until the unreadable row stands alone. Called by `store.backup`.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+from kiezbox_gateway.store.rows import PERSONAL_KINDS
 
 RANGE = 4_096
 SAMPLES = 256
@@ -28,6 +31,7 @@ def carry_over(damaged: Path, target: sqlite3.Connection) -> int:
     with closing(source):
         target.execute("BEGIN IMMEDIATE")
         added = _messages(source, target)
+        _jobs(source, target)
         for row in _safely(source, "SELECT name, value FROM saved"):
             target.execute(
                 "INSERT INTO saved (name, value) VALUES (?, ?)"
@@ -68,6 +72,8 @@ def _messages(source: sqlite3.Connection, target: sqlite3.Connection) -> int:
             target.execute(
                 "UPDATE message SET confirmed_ms = ? WHERE id = ? AND confirmed_ms IS NULL", (row[10], row[1])
             )
+            if row[2] in PERSONAL_KINDS:
+                _newer_stages(source, target, row[0], row[1])
             continue
         added += 1
         sequence = cursor.lastrowid
@@ -80,6 +86,60 @@ def _messages(source: sqlite3.Connection, target: sqlite3.Connection) -> int:
                     (sequence, *part),
                 )
     return added
+
+
+def _newer_stages(source: sqlite3.Connection, target: sqlite3.Connection, sequence: int, identifier: str) -> None:
+    """What a person did with a call after the backup was made."""
+    (there,) = target.execute("SELECT sequence FROM message WHERE id = ?", (identifier,)).fetchone()
+    for part in _safely(source, f"SELECT {COLUMNS['stage']} FROM stage WHERE message_sequence = ?", (sequence,)):  # noqa: S608
+        with contextlib.suppress(sqlite3.Error):
+            target.execute(
+                "INSERT INTO stage (message_sequence, stage, station, at_ms, text) SELECT ?1, ?2, ?3, ?4, ?5"
+                " WHERE NOT EXISTS (SELECT 1 FROM stage WHERE message_sequence = ?1 AND stage = ?2 AND at_ms = ?4)",
+                (there, *part),
+            )
+            target.execute("UPDATE call SET stage = max(stage, ?) WHERE message_sequence = ?", (part[0], there))
+
+
+def _jobs(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Answers and commands that were on their way, with the newest that is known of each box."""
+    query = (
+        "SELECT j.number, j.kind, j.message, j.node_num, j.origin, j.command_id, j.created_ms, j.expires_ms, m.id"
+        " FROM job j LEFT JOIN message m ON m.sequence = j.message_sequence ORDER BY j.number"
+    )
+    for number, kind, message, node_num, origin, command_id, created_ms, expires_ms, identifier in _safely(
+        source, query
+    ):
+        states = list(
+            _safely(
+                source, "SELECT node_num, state, times_sent, changed_ms, detail FROM job_box WHERE job = ?", (number,)
+            )
+        )
+        try:
+            found = target.execute(
+                "SELECT number FROM job WHERE kind = ? AND created_ms = ? AND message = ?", (kind, created_ms, message)
+            ).fetchone()
+            call = None
+            if identifier is not None:
+                call = target.execute("SELECT sequence FROM message WHERE id = ?", (identifier,)).fetchone()
+                if call is None:
+                    # It was erased, and its answers with it.
+                    continue
+            if found is None:
+                cursor = target.execute(
+                    "INSERT INTO job (kind, message, node_num, origin, command_id, message_sequence, created_ms,"
+                    " expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (kind, message, node_num, origin, command_id, call and call[0], created_ms, expires_ms),
+                )
+                found = (cursor.lastrowid,)
+            target.executemany(
+                "INSERT INTO job_box (job, node_num, state, times_sent, changed_ms, detail) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (job, node_num) DO UPDATE SET state = excluded.state, times_sent = excluded.times_sent,"
+                " changed_ms = excluded.changed_ms, detail = excluded.detail WHERE excluded.changed_ms > changed_ms",
+                [(found[0], *state) for state in states],
+            )
+        except sqlite3.Error:
+            continue
 
 
 def _ranges(source: sqlite3.Connection, after: int, upto: int) -> Iterator[tuple[Any, ...]]:

@@ -17,7 +17,7 @@ from kiezbox_gateway.gateway import Gateway
 from kiezbox_gateway.secret_files import SecretFileError
 from kiezbox_gateway.store import calls, erasure
 from kiezbox_gateway.tokens import Role
-from kiezbox_gateway.web.request import ApiError, Route, body, caller, note
+from kiezbox_gateway.web.request import ApiError, Route, body, caller, note, pace_order
 
 Node = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}$")]
 Interval = Annotated[int, Field(ge=10, le=7 * 86_400)]
@@ -78,6 +78,7 @@ async def move(
     gateway: Gateway, request: web.Request, code_or_id: str, wanted: StageRequest
 ) -> tuple[calls.FoundCall, int | None]:
     """Move a call; returns it and the number of the job that tells its box. Raises ApiError."""
+    pace_order(request)
     station = wanted.station or gateway.configuration.gateway.station
     try:
         call, job = await gateway.downlink.answer(code_or_id, wanted.stage, station, wanted.text, "board")
@@ -114,6 +115,7 @@ async def erase_call(gateway: Gateway, request: web.Request) -> web.Response:
 async def set_mode(gateway: Gateway, request: web.Request) -> web.Response:
     """Broadcast a signed mode command."""
     wanted = await body(request, ModeRequest)
+    pace_order(request)
     try:
         job, epoch = await gateway.downlink.send_mode(
             wanted.mode,
@@ -132,6 +134,7 @@ async def set_mode(gateway: Gateway, request: web.Request) -> web.Response:
 async def set_bulletin(gateway: Gateway, request: web.Request) -> web.Response:
     """Broadcast a signed notice; the same id in another language is its translation."""
     bulletin = await body(request, Bulletin)
+    pace_order(request)
     now_s = int(time.time())
     try:
         job = await gateway.downlink.send_bulletin(
@@ -150,6 +153,7 @@ async def set_settings(gateway: Gateway, request: web.Request) -> web.Response:
     """Send settings to one box; it says in its job what became of them."""
     wanted = await body(request, SettingsRequest)
     node_num = _box(gateway, request)
+    pace_order(request)
     try:
         job = await gateway.downlink.send_settings(
             node_num, wanted.wanted(), origin="board", lifetime_s=wanted.lifetime_s

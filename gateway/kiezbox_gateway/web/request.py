@@ -49,9 +49,9 @@ def caller(request: web.Request) -> Caller:
     return found
 
 
-def may_order(request: web.Request, found: Caller) -> None:
-    """Not too many orders at once: each costs time on the air. Raises ApiError."""
-    wait_s = request.app[ACCESS].orders.take(found.name, time.monotonic())
+def pace_order(request: web.Request) -> None:
+    """Not too many orders that cost time on the air at once. Raises ApiError."""
+    wait_s = request.app[ACCESS].orders.take(caller(request).name, time.monotonic())
     if wait_s:
         raise ApiError(429, "too many orders at once; wait {seconds} s", seconds=int(wait_s) + 1)
 

@@ -19,7 +19,7 @@ from kiezbox_gateway.tokens import Role
 from kiezbox_gateway.web import api, metrics, orders, page
 from kiezbox_gateway.web.access import SESSION_COOKIE, Access
 from kiezbox_gateway.web.connections import ConnectionLimits
-from kiezbox_gateway.web.request import ACCESS, CALLER, ApiError, Route, error_answer, may_order
+from kiezbox_gateway.web.request import ACCESS, CALLER, ApiError, Route, error_answer
 
 BODY_LENGTH_MAX = 65_536
 HEADERS = {
@@ -77,8 +77,6 @@ class _Server:
                 have=found.role.name.lower(),
                 need=role.name.lower(),
             )
-        if role == Role.OPERATOR and request.method != "GET":
-            may_order(request, found)
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:

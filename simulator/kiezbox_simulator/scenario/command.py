@@ -101,6 +101,9 @@ def run(
     ] = None,
     hours: Hours = None,
     kind: Kind = None,
+    boxes: Annotated[
+        int | None, typer.Option(min=1, max=2000, help="So many boxes instead, on a map of the same density.")
+    ] = None,
     cores: Annotated[int, typer.Option(min=1, help="Let vm boxes think on up to this many cores at once.")] = 2,
 ) -> None:
     """Run a scenario in virtual time and write a report.
@@ -110,6 +113,8 @@ def run(
     """
     try:
         scenario = _load(name, kind)
+        if boxes is not None:
+            scenario = schema.resized(scenario, boxes)
         target = out or Path("build/sim") / Path(name).stem
         summary = run_with_progress(scenario, seed, target, hours, cores=cores)
     except (schema.ScenarioError, ValueError, OSError) as error:

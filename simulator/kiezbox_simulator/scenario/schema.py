@@ -6,10 +6,12 @@ Times within a scenario are hours after its start. Every key has a default excep
 docs/simulator.md explains each one. Not here: turning a scenario into nodes (town.py).
 """
 
+import math
 import tomllib
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -276,10 +278,46 @@ def parse(values: dict[str, Any], origin: str = "scenario") -> Scenario:
     try:
         return Scenario.model_validate(values)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, item['loc'])) or 'scenario'}: {item['msg']}" for item in error.errors()]
+        lines = [_sentence(item["loc"], item["type"], item["msg"]) for item in error.errors()]
         raise ScenarioError(
             f"{origin} has {len(lines)} error(s):\n" + "\n".join(f"  {line}" for line in lines)
         ) from error
+
+
+def _sentence(place: tuple[int | str, ...], kind: str, message: str) -> str:
+    """One error as a planner can read it."""
+    where = ".".join(str(part + 1 if isinstance(part, int) else part) for part in place) or "scenario"
+    if kind != "extra_forbidden":
+        return f"{where}: {message}"
+    known = _keys(place[:-1])
+    near = get_close_matches(str(place[-1]), known, n=1)
+    advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    return f"{where}: there is no such key; {advice}"
+
+
+def _keys(place: tuple[int | str, ...]) -> list[str]:
+    """The keys of the table at this place."""
+    table: Any = Scenario
+    for part in place:
+        if isinstance(part, str):
+            annotation = table.model_fields[part].annotation
+            candidates = [annotation, *get_args(annotation)]
+            table = next(one for one in candidates if isinstance(one, type) and issubclass(one, BaseModel))
+    return list(table.model_fields)
+
+
+def resized(scenario: Scenario, boxes: int) -> Scenario:
+    """The same town with so many boxes: as dense as before, and with as many gateways for a box. Raises ScenarioError
+    if its boxes have places of their own."""
+    if scenario.boxes.at or scenario.gateways.at:
+        raise ScenarioError("this scenario names the place of each box or gateway: change them in its file")
+    values = scenario.model_dump()
+    factor = boxes / scenario.boxes.count
+    values["boxes"] |= {"count": boxes, "at": ()}
+    values["gateways"] |= {"count": max(1, round(scenario.gateways.count * factor)), "at": ()}
+    for side in ("width_m", "height_m"):
+        values["map"][side] *= math.sqrt(factor)
+    return parse(values)
 
 
 def load(path: Path, **changes: Any) -> Scenario:

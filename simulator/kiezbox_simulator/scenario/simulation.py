@@ -96,6 +96,7 @@ class Simulation:
         self.stolen: set[int] = set()
         """Boxes in the hands of somebody else, while the district does not know it."""
         self.forged = 0
+        self.pages_asked = self.pages_read = 0
         self._typed: set[tuple[int, str]] = set()
         self._by_code: dict[tuple[int, str], Call] = {}
         self._stored_codes: dict[tuple[int, str], int] = {}
@@ -210,6 +211,13 @@ class Simulation:
             impatient_share=crowd.impatient_share,
         ):
             self.expect_visit(person)
+        if scenario.boxes.kind == "vm":
+            start_us, end_us = round(crowd.from_h * HOUR_US), round(min(until_h, scenario.duration_h) * HOUR_US)
+            for time_us, box, key in people.lookers(
+                self.seed, list(self.boxes), start_us, end_us, crowd.lookers_per_box_day
+            ):
+                self.boxes[box].expect(time_us)
+                self.schedule.at(time_us, self._look, (box, key))
         if scenario.boxes.kind == "stock":
             for name, node in self.boxes.items():
                 self.schedule.at(
@@ -346,6 +354,18 @@ class Simulation:
             from kiezbox_simulator.virtual.phone import Phone
 
             Phone(self, box, person, call).start()
+
+    def _look(self, item: tuple[str, str]) -> None:
+        """Somebody opens a box's page to read."""
+        from kiezbox_simulator.virtual.phone import Looker
+
+        name, key = item
+        self.pages_asked += 1
+        if self.boxes[name].station.alive:
+            Looker(self, self.boxes[name], key, self._looked)
+
+    def _looked(self, came: bool) -> None:
+        self.pages_read += came
 
     def accept(self, call: Call, code: str, again: bool = False) -> None:
         """The box has told the person that it keeps this call; `again`: they had sent it before without an answer."""

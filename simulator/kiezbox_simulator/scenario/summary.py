@@ -54,6 +54,7 @@ def summarise(simulation: "Simulation") -> dict[str, Any]:
             "strangers": len(simulation.strangers), "attackers": len(simulation.attackers),
         },
         "calls": _calls(simulation),
+        "pages": {"asked": simulation.pages_asked, "read": simulation.pages_read},
         "readings": _readings(simulation),
         "frames": _frames(simulation),
         "airtime": _airtime(simulation),

@@ -27,6 +27,7 @@ WIFI_US = 15_000
 """From the phone's application to the box's, one way, over a busy access point."""
 
 TYPING_US = 45_000_000
+LOOKER_PATIENCE_US = 20_000_000
 WATCHING_US = 120_000_000
 """How long the page with the code stays open on the phone, if nothing new comes."""
 
@@ -37,27 +38,53 @@ _DONE = '<li class="d">'
 _REFRESH = re.compile(rb"\r\nRefresh: (\d+); url=(\S+)")
 
 
-class Phone:
-    """One visit of one person."""
+class Visitor:
+    """What an exchange needs to know of a phone. `renewal`: what the last page asked for, to be loaded again after so
+    many seconds, from this path."""
+
+    def __init__(self, simulation: "Simulation", box: VmBox, key: str, patience_us: int) -> None:
+        self.box = box
+        self.client = f"192.168.4.{2 + choice(simulation.seed, 250, 'phone', key.split('-flood')[0])}"
+        self.patience_us = patience_us
+        self.renewal: tuple[int, str] | None = None
+        self._schedule = simulation.schedule
+
+    def later(self, after_us: int, what: Callable[[Any], None], argument: Any = None) -> None:
+        """An event of this visit. The box learns that somebody may touch it then."""
+        time_us = self._schedule.now_us + after_us
+        self.box.expect(time_us)
+        self._schedule.at(time_us, what, argument)
+
+    def get(self, path: str, then: Callable[[int, str], None]) -> None:
+        """Load a page."""
+        Exchange(self, f"GET {path} HTTP/1.1\r\nHost: {ADDRESS}\r\n\r\n".encode(), then)
+
+
+class Looker(Visitor):
+    """Somebody who opens the page and reads; `then(whether it came)`."""
+
+    def __init__(self, simulation: "Simulation", box: VmBox, key: str, then: Callable[[bool], None]) -> None:
+        super().__init__(simulation, box, key, LOOKER_PATIENCE_US)
+        self.get("/", lambda status, body: then(status == 200 and "</html>" in body))
+
+
+class Phone(Visitor):
+    """One visit of one person who asks for help."""
 
     def __init__(self, simulation: "Simulation", box: VmBox, person: Person, call: Call) -> None:
+        super().__init__(simulation, box, person.key, person.patience_us)
         self._simulation = simulation
-        self._schedule = simulation.schedule
-        self._box = box
         self._person = person
         self._call = call
         language = person.form["language"]
         self._language = "ls" if language == "de-LS" else language
-        self._client = f"192.168.4.{2 + choice(simulation.seed, 250, 'phone', person.key.split('-flood')[0])}"
         self._attempts = 0
         self._watching_until_us = 0
-        self.renewal: tuple[int, str] | None = None
-        """What the last page asked for: to be loaded again after so many seconds, from this path."""
         self._tries = 0
 
     def start(self) -> None:
         """Open the page."""
-        self._get(f"/{self._language}/", self._page)
+        self.get(f"/{self._language}/", self._page)
 
     # The visit
 
@@ -69,7 +96,7 @@ class Phone:
             self.later(TYPING_US, self._submit, found.group(1))
         elif status == 200 and self._tries < 2:
             self._tries += 1
-            self._get(f"/{self._language}/call", self._page)
+            self.get(f"/{self._language}/call", self._page)
         else:
             self._refused(status, body)
 
@@ -115,7 +142,7 @@ class Phone:
         self._stages(status, body)
         if self.renewal is not None and body.count(_DONE) < 2 and self._schedule.now_us < self._watching_until_us:
             seconds, path = self.renewal
-            self.later(seconds * 1_000_000, lambda _: self._get(path, self._watch))
+            self.later(seconds * 1_000_000, lambda _: self.get(path, self._watch))
 
     def _look(self, _: None) -> None:
         self._post("status", {"code": self._call.code}, self._stages)
@@ -135,51 +162,19 @@ class Phone:
 
     # HTTP
 
-    def _get(self, path: str, then: Callable[[int, str], None]) -> None:
-        self._ask(f"GET {path} HTTP/1.1\r\nHost: {ADDRESS}\r\n\r\n".encode(), then)
-
     def _post(self, page: str, form: dict[str, str], then: Callable[[int, str], None]) -> None:
         body = urlencode(form).encode()
         head = (
             f"POST /{self._language}/{page} HTTP/1.1\r\nHost: {ADDRESS}\r\nOrigin: http://{ADDRESS}\r\n"
             f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        self._ask(head.encode() + body, then)
-
-    def _ask(self, request: bytes, then: Callable[[int, str], None]) -> None:
-        Exchange(self, request, then)
-
-    @property
-    def box(self) -> VmBox:
-        """Where the phone is."""
-        return self._box
-
-    @property
-    def client(self) -> str:
-        """The phone's address."""
-        return self._client
-
-    @property
-    def patience_us(self) -> int:
-        """How long the person looks at a page that loads."""
-        return self._person.patience_us
-
-    def later(self, after_us: int, what: Callable[[Any], None], argument: Any = None) -> None:
-        """An event of this visit. The box learns that somebody may touch it then."""
-        time_us = self._schedule.now_us + after_us
-        self._box.expect(time_us)
-        self._schedule.at(time_us, what, argument)
-
-    @property
-    def simulation(self) -> "Simulation":
-        """The run."""
-        return self._simulation
+        Exchange(self, head.encode() + body, then)
 
 
 class Exchange:
     """One request and its answer; `then(status, body)` once, with status 0 if nothing came in time."""
 
-    def __init__(self, phone: Phone, request: bytes, then: Callable[[int, str], None]) -> None:
+    def __init__(self, phone: Visitor, request: bytes, then: Callable[[int, str], None]) -> None:
         self._phone = phone
         self._received = bytearray()
         self._then: Callable[[int, str], None] | None = then

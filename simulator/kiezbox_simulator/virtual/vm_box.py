@@ -72,9 +72,7 @@ class Connection:
 class VmBox:
     """Lives in `folder`. Made by VmPool."""
 
-    def __init__(
-        self, pool: "VmPool", station: Station, folder: Path, settings: dict[str, Any], micropython_path: str
-    ) -> None:
+    def __init__(self, pool: "VmPool", station: Station, folder: Path, settings: dict[str, Any], image: Path) -> None:
         self.pool = pool
         self.station = station
         self.folder = folder
@@ -84,7 +82,7 @@ class VmBox:
         self.mode: int | None = None
         self.dead = False
         self._schedule = pool.simulation.schedule
-        self._micropython_path = micropython_path
+        self._image = image
         self._inputs: list[bytes] = []
         self._vm: vm_link.VmProcess | None = None
         self._running = False
@@ -102,9 +100,8 @@ class VmBox:
 
     def spawn(self) -> None:
         """Start the process; it loads while others do the same, and waits to be switched on."""
-        self._vm = vm_link.VmProcess(
-            self.folder, "virtual_box", [f"{self.boots:06d}"], self._micropython_path, HEAP_KIB
-        )
+        arguments = [f"{self.boots:06d}"]
+        self._vm = vm_link.VmProcess(self.folder, "virtual_box", arguments, "", HEAP_KIB, self._image)
 
     def start(self) -> None:
         """Power on."""

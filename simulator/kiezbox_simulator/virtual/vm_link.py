@@ -21,6 +21,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from kiezbox_simulator import board
+
 SLEEP, TRANSMIT, LOG, SEND, CLOSE, RESET, CONSUMERS, NOTE = range(8)
 RECEIVED, SENT, BUSY, OPEN, DATA, HANGUP, SENSORS, CUT, CLOCK, FAULT, BUTTON, GRID = range(32, 44)
 FOREVER = 0xFFFF_FFFF_FFFF_FFFF
@@ -50,10 +52,17 @@ def _without_randomisation() -> None:
 
 
 class VmProcess:
-    """A MicroPython process that runs the module `program` with `arguments`, in `folder`."""
+    """A MicroPython process that runs the module `program` with `arguments`, in `folder`: out of `image`, which all
+    processes share, or found on `micropython_path`."""
 
     def __init__(
-        self, folder: Path, program: str, arguments: list[str], micropython_path: str, heap_kib: int = 128
+        self,
+        folder: Path,
+        program: str,
+        arguments: list[str],
+        micropython_path: str,
+        heap_kib: int = 128,
+        image: Path | None = None,
     ) -> None:
         self.console = folder / "console.txt"
         ours, theirs = socket.socketpair()
@@ -68,6 +77,8 @@ class VmProcess:
             program,
             *arguments,
         ]
+        if image is not None:
+            command = board.command(image, program, *arguments, heap_kib=heap_kib, threshold_bytes=-1)
         with self.console.open("ab") as console, theirs:
             self.process = subprocess.Popen(
                 command,

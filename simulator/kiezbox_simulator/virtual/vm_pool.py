@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kiezbox_simulator.firmware_build import build
+from kiezbox_simulator.firmware_build import build, rom_image
 from kiezbox_simulator.scenario.town import Inhabitant
 from kiezbox_simulator.virtual.modulation import Modulation
 from kiezbox_simulator.virtual.station import Station
@@ -52,7 +52,8 @@ class VmPool:
         self._start_order_seed = start_order_seed
         self._due: set[int] = set()
         self._build = build(work_dir / "firmware")
-        self._vm_dir = compile_vm(work_dir / "vm")
+        # One image for all: bytecode lies outside the heaps, and a hundred processes share its pages.
+        self._image = rom_image(self._build, VM_DIR)
         self._shortest_us = simulation.ether.time_on_air_us(modulation, 0)
         self._cad_us = modulation.cad_us
         self._expected_us: list[int] = []
@@ -62,10 +63,7 @@ class VmPool:
         """A box at this station."""
         folder = self._folder / f"box-{station.index:04d}"
         folder.mkdir()
-        (folder / "lib").symlink_to(self._build.lib)
-        (folder / "root").symlink_to(self._build.root)
-        (folder / "vm").symlink_to(self._vm_dir)
-        box = VmBox(self, station, folder, self._settings(inhabitant), MICROPYTHON_PATH)
+        box = VmBox(self, station, folder, self._settings(inhabitant), self._image)
         self.boxes.append(box)
         return box
 

@@ -156,3 +156,18 @@ def visits(
             )  # fmt: skip
     people.sort(key=lambda person: (person.time_us, person.key))
     return people
+
+
+def lookers(seed: int, boxes: list[str], start_us: int, end_us: int, per_box_day: float) -> list[tuple[int, str, str]]:
+    """Who only opens the page, to see what is announced and how the air is: (time_us, box, key), in order of time."""
+    found: list[tuple[int, str, str]] = []
+    for box in boxes if per_box_day > 0 else ():
+        time_us, number = float(start_us), 0
+        while True:
+            number += 1
+            key = f"{box}/look-{number}"
+            time_us += chance.exponential(seed, 24 * HOUR_US / per_box_day, key)
+            if time_us >= end_us:
+                break
+            found.append((round(time_us), box, key))
+    return sorted(found)

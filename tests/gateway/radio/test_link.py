@@ -108,6 +108,31 @@ async def test_garbage_and_debug_text_in_the_handshake() -> None:
             await healed_within(radio, taker, 8)
 
 
+async def test_own_slowness_is_not_the_radios_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that stalls holds the taker up; what the radio sent meanwhile waits in the socket and is not lost."""
+    monkeypatch.setattr(session, "SILENCE_MS", 600)
+    monkeypatch.setattr(session, "HEARTBEAT_MS", 200)
+    async with RadioPeer(KEY) as radio, running(radio.address) as taker:
+        await taker.wait_ready()
+        real, stalls = taker._take, 1
+
+        async def stall(event: session.Event) -> None:
+            nonlocal stalls
+            if stalls and isinstance(event, session.PacketArrived):
+                stalls -= 1
+                await asyncio.sleep(1.5)
+            await real(event)
+
+        taker.link._on_event = stall
+        for number in range(300):
+            radio.deliver(9, 256, number.to_bytes(2, "big"))
+            if number == 0:
+                await asyncio.sleep(0.3)
+        await taker.wait_for(300)
+        assert taker.payloads == [number.to_bytes(2, "big") for number in range(300)]
+        assert taker.link.status.connections == 1
+
+
 async def test_radio_that_reboots() -> None:
     async with RadioPeer(KEY) as radio, running(radio.address) as taker:
         await taker.wait_ready()

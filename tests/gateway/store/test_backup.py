@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from kiezbox_gateway.store import backup, database, jobs, recovery
+from kiezbox_gateway.store import backup, calls, database, erasure, jobs, recovery
 from kiezbox_gateway.store.rows import StoreCorruptError, StoreError
 from kiezbox_gateway.store.store import Store
-from tests.gateway.store.sample import call, reading
+from tests.gateway.store.sample import NOW_MS, call, reading
 
 
 def files(folder: Path) -> list[Path]:
@@ -62,6 +62,37 @@ async def test_restore_carries_newer_messages_over_and_moves_counters_ahead(tmp_
     assert (await store.submit(jobs.saved))["down_counter_reserved"] == 1_000_064
     assert (await store.rows("SELECT name FROM incident"))[0][0] == "restored"
     await store.close()
+
+
+async def test_restore_keeps_answers_given_after_the_backup_and_what_was_erased_stays_erased(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path)
+    await store.take(call(1, "Zwiebelfisch", code="AAAA2345"))
+    await store.take(call(2, "Marabu", code="BBBB2345"))
+    await store.submit(lambda connection: calls.advance(connection, "AAAA2345", 3, "Wache", None, NOW_MS, "board"))
+    copy = await asyncio.to_thread(backup.make, tmp_path)
+    moved = copy.rename(tmp_path / "elsewhere.sqlite")
+    await store.submit(lambda connection: calls.advance(connection, "AAAA2345", 4, "Wache", None, NOW_MS + 1, "board"))
+    _, number = await store.submit(
+        lambda connection: calls.advance(connection, "AAAA2345", 5, "Wache", "Pelikan", NOW_MS + 2, "board")
+    )
+    await store.submit(
+        lambda connection: jobs.update_states(connection, number or 0, {call(1).node_num: "on air"}, 3, NOW_MS + 3)
+    )
+    await store.submit(lambda connection: erasure.erase_call(connection, "BBBB2345", NOW_MS, unconfirmed_too=True))
+    await store.close()
+    backup.restore(tmp_path, moved)
+    store = await Store.open(tmp_path)
+    found = await store.submit(lambda connection: calls.find(connection, "AAAA2345"))
+    assert found.stage == 5
+    stages = await store.submit(lambda connection: calls.stages(connection, found.sequence))
+    assert [(each["stage"], each["text"]) for each in stages] == [(2, None), (3, None), (4, None), (5, "Pelikan")]
+    opened = await store.submit(lambda connection: jobs.open_jobs(connection, NOW_MS))
+    assert [(job.message["stage"], job.boxes) for job in opened] == [
+        (3, {call(1).node_num: "queued"}), (4, {call(1).node_num: "queued"}), (5, {call(1).node_num: "on air"}),
+    ]  # fmt: skip
+    assert await store.rows("SELECT 1 FROM message WHERE id = ?", (call(2).id,)) == []
+    await store.close()
+    assert b"Marabu" not in (tmp_path / database.FILE_NAME).read_bytes()
 
 
 async def test_restore_refuses_what_is_no_backup(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def snapshot(endpoint: Any) -> bytes:
         number: (box.window.highest, box.window.bits(), box.kinds, box.stages, box.owed_stages, box.owed_fragments)
         for number, box in boxes.items()
     }
-    inbox = state.pop("_inbox", None)
+    inbox = state.pop("inbox", None)
     if inbox is not None:
         state["inbox"] = {key: (window.highest, window.bits()) for key, window in inbox._windows.items()}
         state["opened"] = inbox._opened is not None
@@ -151,7 +151,7 @@ def test_nothing_forged_changes_a_box(monkeypatch: pytest.MonkeyPatch) -> None:
             continue
         assert box.receive(payload, attempt) == [], payload.hex()
         if attempt % 1000 == 0:
-            box._inbox._early.clear()
+            box.inbox._early.clear()
             assert snapshot(box) == before
     assert snapshot(box) == before
 
@@ -178,7 +178,7 @@ def test_replays_are_answered_and_change_nothing() -> None:
     happened = [event for payload in down + down for event in box.receive(payload, 0)]
     assert len(happened) >= 6
     drain(box, 60_000)
-    counters = (box._down.highest, {key: window.highest for key, window in box._inbox._windows.items()})
+    counters = (box._down.highest, {key: window.highest for key, window in box.inbox._windows.items()})
     highest = gateway._boxes[NODE].window.highest
     for attempt in range(TRIES // 10):
         found = gateway.receive(NODE, chance.choice(up), attempt)
@@ -192,5 +192,5 @@ def test_replays_are_answered_and_change_nothing() -> None:
             )
     assert gateway._boxes[NODE].window.highest == highest
     drain(box, 10_000_000)
-    assert (box._down.highest, {key: window.highest for key, window in box._inbox._windows.items()}) == counters
+    assert (box._down.highest, {key: window.highest for key, window in box.inbox._windows.items()}) == counters
     assert box._mode_epoch == 4

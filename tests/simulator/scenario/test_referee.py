@@ -106,6 +106,11 @@ def test_a_reading_before_a_call(referee):
     assert referee.violation_count == 1
 
 
+def test_a_call_that_nobody_typed(referee):
+    referee.forged("0b000001", 7, 5)
+    assert "origin" in referee.violations[0]
+
+
 def test_a_repetition_of_an_older_call_is_not_the_new_call(referee):
     referee.accepted(call(accepted_us=0))
     referee.show(1_000_000, counter=5)

@@ -52,6 +52,34 @@ def test_contradictions_are_explained(change, what):
         schema.parse(LEAST | change)
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"duration_hours": 3}, "duration_hours: there is no such key; did you mean duration_h?"),
+        ({"boxes": {"count": 2, "hight_m": 3}}, "boxes.hight_m: there is no such key; did you mean height_m?"),
+        ({"energy": {"panel_w": 3}}, "energy.panel_w: there is no such key; did you mean panel_wp?"),
+        ({"fault": [{"at_h": 1, "kind": "sensor", "until_h": 2}]}, "fault.1.until_h: there is no such key"),
+        ({"limits": {"x": 2}}, "limits.x: there is no such key; there are duty_pct, delivery_grace_h"),
+    ],
+)
+def test_an_unknown_key_gets_a_sentence_that_helps(change, sentence):
+    with pytest.raises(schema.ScenarioError) as caught:
+        schema.parse(LEAST | change)
+    assert sentence in str(caught.value)
+
+
+def test_a_town_of_another_size_is_as_dense():
+    town = schema.load(schema.find("growth"))
+    for count in (10, 1000):
+        other = schema.resized(town, count)
+        assert other.boxes.count == count
+        density = count / (other.map.width_m * other.map.height_m)
+        assert density == pytest.approx(town.boxes.count / (town.map.width_m * town.map.height_m))
+    assert schema.resized(town, 1000).gateways.count == 30
+    with pytest.raises(schema.ScenarioError, match="place of each box"):
+        schema.resized(schema.parse(LEAST | {"boxes": {"at": [{"name": "a", "x_m": 0, "y_m": 0}]}}), 5)
+
+
 def test_a_missing_scenario_names_those_there_are():
     with pytest.raises(schema.ScenarioError, match="january-2026"):
         schema.find("nowhere")

@@ -71,6 +71,27 @@ def test_attackers_with_the_channel_key_neither_forge_nor_read(ran):
     assert all(call.delivered_us is not None for call in simulation.calls)
 
 
+def test_a_thief_with_a_boxs_key_speaks_for_that_box_only_and_only_until_it_is_revoked(ran):
+    simulation = ran(
+        attack=[{"at_h": 0.5, "kind": "stolen_box", "near": "Rathaus", "duration_h": 2, "period_s": 20,
+                 "revoked_after_h": 0.5}],
+        gateways={"count": 2},
+    )  # fmt: skip
+    node_num = simulation.boxes["Rathaus"].station.node_num
+    invented = [(at_us, item) for at_us, item in simulation.store.messages.values()
+                if (item.message.get("text") or "").startswith("Nobody typed this")]  # fmt: skip
+    assert simulation.forged == len(invented) > 20
+    assert {item.node_num for _, item in invented} == {node_num}
+    assert max(at_us for at_us, _ in invented) < 1.01 * HOUR_US
+    counters = [gateway.endpoint.counters for gateway in simulation.gateways.values()]
+    assert max(one.get("revoked_box", 0) for one in counters) > 20
+    assert max(one.get("false_tag", 0) for one in counters) > 20
+    assert simulation.referee.violations == []
+    assert all(call.refused == "box without power" for call in simulation.calls
+               if call.box == "Rathaus" and call.asked_us > 0.5 * HOUR_US)  # fmt: skip
+    assert summarise(simulation)["calls"]["forged_by_thieves"] == simulation.forged
+
+
 def test_jamming_beside_the_gateway_delays_and_does_not_lose(ran):
     simulation = ran(
         boxes={"kind": "core", "at": [{"name": "a", "x_m": 400, "y_m": 0}, {"name": "b", "x_m": 900, "y_m": 0}]},
