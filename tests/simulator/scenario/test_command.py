@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from kiezbox_simulator.scenario import command, outcome
+from kiezbox_simulator.scenario import command
 
 SMALL = """
 title = "small"
@@ -88,11 +88,6 @@ def test_compare_and_list(sim, tmp_path):
     assert (tmp_path / "page.de.html").read_text().startswith('<!doctype html><html lang="de">')
     assert 'href="page.html"' in (tmp_path / "page.de.html").read_text()
     assert "january-2026" in sim("list").output
-
-
-def test_a_shortened_run_leaves_out_what_comes_later(small):
-    scenario = outcome.shortened(small(fault=[{"at_h": 2, "kind": "power_cut"}]), 1.0)
-    assert (scenario.duration_h, scenario.fault) == (1.0, ())
 
 
 AREA = """

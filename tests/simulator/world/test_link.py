@@ -45,3 +45,22 @@ def test_received_power_adds_both_antennas():
 def test_an_unknown_model_is_named():
     with pytest.raises(ValueError, match="magic"):
         link.loss_db(Channel(1, model="magic"), HERE, THERE)
+
+
+def test_the_median_is_the_loss_without_the_links_own_luck():
+    channel = Channel(3, model="log_distance", shadowing_db=0.0)
+    assert link.median_loss_db(channel, HERE, THERE) == link.loss_db(channel, HERE, THERE)
+    uma = Channel(3, model="uma")
+    blocked_db, seen_db = (link.median_loss_db(uma, HERE, THERE, sight) for sight in (False, True))
+    assert blocked_db > seen_db
+    # At 800 m and 15 m height almost no path is free: the median of many links is the one without line of sight.
+    losses = [link.loss_db(uma, HERE, Site(f"n{n}", 800, 0)) for n in range(3000)]
+    assert statistics.median(losses) == pytest.approx(blocked_db, abs=0.8)
+    with pytest.raises(ValueError, match="magic"):
+        link.median_loss_db(Channel(1, model="magic"), HERE, THERE)
+
+
+def test_link_budget_by_hand():
+    # 22 + 2 + 2 dBm; log-distance: 63.27 dB at 40 m, then 35 dB a decade: 45.54 dB more at 800 m.
+    channel = Channel(1, model="log_distance", shadowing_db=0.0)
+    assert link.mean_received_dbm(channel, 22.0, HERE, THERE) == pytest.approx(26 - 63.27 - 45.54, abs=0.02)
