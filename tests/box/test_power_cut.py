@@ -49,6 +49,9 @@ def test_nothing_acknowledged_is_lost_wherever_the_power_goes(image: Path, torn_
     lines = result.stdout.splitlines()
     print(f"torn after {torn_bytes} bytes{', twice' * twice}: {lines[-1]}; {lines[0]}")
     assert all(re.search(rf"\b{kind} [1-9]", lines[0]) for kind in KINDS), lines[0]
+    # The texts of calls whose time was over are gone from the chip, not only from the file system.
+    assert re.search(r"texts left after deletion [1-9]", lines[0]), lines[0]
+    assert "texts left after overwriting 0" in lines[0]
     figures = dict(re.findall(r"(\w+) (\d+)", lines[-1]))
     assert int(figures["cuts"]) > 500 / STEP
     assert (figures["lost"], figures["corrupt"], figures["unbootable"]) == ("0", "0", "0"), result.stdout

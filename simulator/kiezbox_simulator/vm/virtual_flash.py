@@ -32,6 +32,8 @@ class Flash:
             self._file = open(path, "r+b")
             self.virgin = True
         self.full = False
+        self.erased_blocks = 0
+        self.programmed_bytes = 0
         self._cut_after = -1
         self._arriving = 0
 
@@ -49,6 +51,7 @@ class Flash:
             self._file.write(memoryview(buffer)[: min(self._arriving, len(buffer))])
             self._dark()
         self._file.write(buffer)
+        self.programmed_bytes += len(buffer)
 
     def ioctl(self, operation, argument):
         """3 sync, 4 block count, 5 block length, 6 erase."""
@@ -62,6 +65,7 @@ class Flash:
                 self._file.write(memoryview(_ERASED)[: min(self._arriving, BLOCK_LENGTH)])
                 self._dark()
             self._file.write(_ERASED)
+            self.erased_blocks += 1
         return 0
 
     def cut(self, payload):

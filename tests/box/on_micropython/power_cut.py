@@ -168,8 +168,11 @@ def life(box, done, kinds, flash):
     box.calls.sweep()
     done["deleted"] = True
     kind("calls deleted")
+    # How much of the texts of finished calls the chip still holds, for whoever takes it out and reads it.
+    done["deleted_text"] = bytes(flash.content).count(b"call 0 of round")
     asyncio.run(box.room.overwrite(lambda: None))
     kind("overwriting")
+    done["overwritten_text"] = bytes(flash.content).count(b"call 0 of round")
 
 
 def check(box, done):
@@ -264,6 +267,8 @@ def one_cut(fresh, at, torn_bytes, twice, kinds):
         pass
     ended(flash)
     if finished:
+        kinds["texts left after deletion"] = done["deleted_text"]
+        kinds["texts left after overwriting"] = done["overwritten_text"]
         return None
     try:
         for again in (1 + at % 23,) if twice else ():
