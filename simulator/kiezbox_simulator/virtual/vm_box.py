@@ -180,7 +180,7 @@ class VmBox:
         self.pool.simulation.ether.switch(self.station, False)
         if reason == "power cut":
             return
-        if reason != "watchdog" and vm is not None:
+        if reason not in ("watchdog", "restart") and vm is not None:
             self.crashes.append(reason)
         self.pool.simulation.note(f"{self.station.name} restarts: {reason.splitlines()[-1][:200]}")
         pause_us = RESTART_PAUSE_US[min(len(self.crashes) // 3, 2)]
