@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything that goes down to the boxes: receipts, answers, mode commands, bulletins, the time.
 
-The endpoint of the protocol decides what to send when; this file commits its jobs, gives it disk for its counters, and
-hands its payloads to the radio. A job is committed before its first transmission and taken up again after a restart
-until its boxes have confirmed it or it has expired (`job_watch`; `text_answers` for stock devices).
-
-Jobs go out one after the other, the one that has waited longest first: only while there is a radio, while few packets
-wait for it, and while the hour's airtime has room for more than receipts. So no attempt is used up on nobody.
+A job is committed before its first transmission and taken up again after a restart until its boxes have confirmed it or
+it has expired (`job_watch`; `text_answers` for stock devices). When something goes on the air is decided by `outflow`
+and the endpoint of the protocol.
 """
 
-import asyncio
 import json
 import sqlite3
 from collections.abc import Callable
@@ -17,32 +13,23 @@ from typing import Any
 
 import structlog
 
-from kiezbox.protocol import envelope, events, priority
+from kiezbox.protocol import envelope, priority
 from kiezbox.protocol import messages as protocol_messages
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint
 from kiezbox_gateway.clock import monotonic_ms, unix_ms
 from kiezbox_gateway.job_watch import JobWatch
-from kiezbox_gateway.radio import session as radio_events
+from kiezbox_gateway.outflow import PAYLOAD_LIFETIME_MS, Outflow
+from kiezbox_gateway.radio import events as radio_events
 from kiezbox_gateway.radio.link import RadioLink
 from kiezbox_gateway.radio.send_queue import BROADCAST, PORT_TEXT, Outgoing
 from kiezbox_gateway.store import calls, jobs, messages
 from kiezbox_gateway.store.calls import FoundCall
-from kiezbox_gateway.store.rows import NewMessage, OutboxClass, StoreCorruptError, StoreError
+from kiezbox_gateway.store.rows import NewMessage, OutboxClass
 from kiezbox_gateway.store.store import Store
 from kiezbox_gateway.text_answers import TextAnswers
 
 MODES = {"everyday": 1, "emergency": 2, "exercise": 3, "maintenance": 4}
 SCOPES = {"all": 0, "district": 1, "box": 2}
-# A payload that waited this long for the radio is stale: its job or receipt comes again by itself.
-PAYLOAD_LIFETIME_MS = 120_000
-TIME_LIFETIME_MS = 4_000
-# Jobs count from 1, and what is no job (receipts) has number 0.
-NO_JOB = -1
-IDLE_MS = 5_000
-# While jobs have to wait for the radio or for airtime: when to look again at the latest.
-HELD_MS = 1_000
-# With so many packets waiting for the radio no further job is started; a receipt would wait behind them.
-AHEAD_MAX = 4
 # Questions by code whose answer can still be replaced by a newer one.
 QUERIES_MAX = 256
 # Broadcasts that are not done; an operator who gives more has made a mistake.
@@ -64,25 +51,17 @@ class Downlink:
         on_stored: Callable[[OutboxClass], None],
         on_payload: Callable[[bytes], bool] = lambda payload: False,
     ) -> None:
-        self.payloads_sent = 0
         self.watch = JobWatch(endpoint, store)
         self.texts = TextAnswers(link, store)
-        # Hands a payload to boxes on Wi-Fi as well; b"" only asks whether there are any.
-        self._on_payload = on_payload
+        self.outflow = Outflow(endpoint, store, link, self.watch, self.texts, on_payload)
+        self.run, self.wake, self.send_time = self.outflow.run, self.outflow.wake, self.outflow.send_time
         self._endpoint = endpoint
         self._store = store
         self._link = link
         self._district = district
         self._on_stored = on_stored
-        self._wake = asyncio.Event()
         # The endpoint's job for the last question of a box about a code: a box that asks again needs one answer.
         self._queries: dict[tuple[int, str], int] = {}
-        # The endpoint's job for the last time, and until when it is worth sending.
-        self._time_job = (NO_JOB, 0)
-
-    def wake(self) -> None:
-        """Something may be due."""
-        self._wake.set()
 
     async def resume(self) -> None:
         """Take up the jobs that were open when the process ended."""
@@ -92,66 +71,6 @@ class Downlink:
                 self._start(job.number, job.kind, job.message, job.node_num, job.expires_ms, job.boxes)
             except (KeyError, ValueError) as error:
                 log.warning("job_not_resumed", job=job.number, reason=type(error).__name__)
-
-    async def run(self) -> None:
-        """Drive the endpoint. Raises StoreCorruptError, which only a new start repairs."""
-        while True:
-            self._wake.clear()
-            held = True
-            try:
-                held = await self._poll()
-            except StoreCorruptError:
-                raise
-            except StoreError as error:
-                log.error("downlink_store_failed", reason=error.reason)
-            now_ms = monotonic_ms()
-            due = [due_ms for due_ms in (self._endpoint.next_wakeup_ms(now_ms), self.texts.next_wakeup_ms()) if due_ms]
-            wait_ms = min(IDLE_MS, max(20, min(due, default=now_ms + IDLE_MS) - now_ms))
-            try:
-                async with asyncio.timeout(max(wait_ms, HELD_MS if held else 0) / 1000):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-
-    async def _poll(self) -> bool:
-        """Send what may be sent now. True when something may have to wait although it is due."""
-        now_ms = monotonic_ms()
-        time_job, time_until_ms = self._time_job
-        if now_ms >= time_until_ms and time_job in self._endpoint.jobs:
-            self._endpoint.cancel_job(time_job)
-        if not self._link.can_send and not self._on_payload(b""):
-            await self.watch.keep()
-            return True
-        jobs_max = self._jobs_now(now_ms)
-        for action in self._endpoint.poll(now_ms, jobs_max):
-            if isinstance(action, events.Persist):
-                await self._store.submit(_saving(action.name, action.value))
-                self._endpoint.persisted(action.name, action.value)
-                self._wake.set()
-            elif isinstance(action, events.Send):
-                self.payloads_sent += 1
-                self._on_payload(action.payload)
-                self._link.send(
-                    Outgoing(
-                        packet_id=self._link.new_packet_id(),
-                        portnum=envelope.PORTNUM,
-                        payload=action.payload,
-                        priority=action.priority,
-                        expires_ms=time_until_ms if action.job == time_job else now_ms + PAYLOAD_LIFETIME_MS,
-                    )
-                )
-        if self._link.can_send:
-            await self.texts.poll(now_ms, self._jobs_now(now_ms))
-        await self.watch.keep()
-        return self._jobs_now(now_ms) == 0
-
-    def _jobs_now(self, now_ms: int) -> int:
-        """How many jobs may be started: one, or none."""
-        if not self._link.can_send:
-            return 1
-        if len(self._link.queue) >= AHEAD_MAX:
-            return 0
-        return int(self._link.budget.may_send(priority.COMMAND, envelope.PAYLOAD_LENGTH_MAX, now_ms))
 
     def _start(
         self,
@@ -166,7 +85,7 @@ class Downlink:
             self.texts.start(stored_number, message, node_num, expires_ms)
         else:
             self.watch.watch(stored_number, kind, message, node_num, expires_ms, boxes)
-        self._wake.set()
+        self.wake()
 
     def _check_room(self) -> None:
         if len(self.watch) >= JOBS_MAX:
@@ -329,16 +248,6 @@ class Downlink:
         self._start(number, "configuration", dict(settings), node_num, expires_ms, {node_num: "queued"})
         return number
 
-    def send_time(self, time_s: int, quality: int) -> None:
-        """Broadcast the time once; not kept, since it is only worth something now.
-
-        What has to wait for the radio or for airtime is not sent any more: an old time is worse than none.
-        """
-        now_ms = monotonic_ms()
-        number = self._endpoint.broadcast("time", {"time_s": time_s, "quality": quality}, now_ms)
-        self._time_job = (number, now_ms + TIME_LIFETIME_MS)
-        self._wake.set()
-
     async def answer_query(self, node_num: int, code: str) -> None:
         """A box asks for the state of a call that was made at another one."""
         if not code:
@@ -367,17 +276,17 @@ class Downlink:
             oldest = self._queries.pop(next(iter(self._queries)))
             if oldest in self._endpoint.jobs:
                 self._endpoint.cancel_job(oldest)
-        self._wake.set()
+        self.wake()
 
     def note_heard(self, node_num: int) -> None:
         """A box has sent something that is proven to come from it."""
         if self.watch.note_heard(node_num):
-            self._wake.set()
+            self.wake()
 
     def note_mode(self, node_num: int, epoch: int) -> None:
         """A box has said which mode command it follows."""
         if self.watch.note_mode(node_num, epoch):
-            self._wake.set()
+            self.wake()
 
     def note_radio(self, event: radio_events.Event) -> None:
         """The radio has taken, confirmed or refused a packet, or has become ready: something may go on."""
@@ -385,7 +294,7 @@ class Downlink:
             self.texts.note_acknowledged(event.packet_id, event.from_node)
         elif isinstance(event, radio_events.Refused):
             self.texts.note_refused(event.packet_id, event.error)
-        self._wake.set()
+        self.wake()
 
     def forget(self, stored_numbers: set[int]) -> None:
         """These jobs were erased: send them no more and keep nothing of them."""
@@ -406,7 +315,3 @@ class Downlink:
                 expires_ms=monotonic_ms() + PAYLOAD_LIFETIME_MS,
             )
         )
-
-
-def _saving(name: str, value: int) -> Callable[[sqlite3.Connection], None]:
-    return lambda connection: jobs.save(connection, name, value)

@@ -26,7 +26,7 @@ from kiezbox_gateway.configuration import Broker, Configuration
 from kiezbox_gateway.custody import Custody
 from kiezbox_gateway.disk import Disk
 from kiezbox_gateway.downlink import Downlink
-from kiezbox_gateway.radio import session as radio_events
+from kiezbox_gateway.radio import events as radio_events
 from kiezbox_gateway.radio.link import RadioLink
 from kiezbox_gateway.radio.send_queue import PORT_TEXT
 from kiezbox_gateway.radio.setup import Wanted

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kiezbox_gateway import downlink
+from kiezbox_gateway import outflow
 from kiezbox_gateway.clock import monotonic_ms
 from kiezbox_gateway.store import calls, jobs
 from tests.gateway.deployment import emergency
@@ -226,7 +226,7 @@ async def test_erased_call_is_not_answered_any_more(tmp_path: Path) -> None:
 
 
 async def test_time_that_had_to_wait_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downlink, "TIME_LIFETIME_MS", 300)
+    monkeypatch.setattr(outflow, "TIME_LIFETIME_MS", 300)
     async with running_gateway(tmp_path, boxes=1) as running:
         running.gateway.downlink.send_time(1_780_000_000, 2)
         await until(lambda: len(of_kind(running, 0, "TimeReceived")) == 1)

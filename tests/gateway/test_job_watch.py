@@ -199,7 +199,7 @@ async def test_radio_that_is_away_uses_up_no_attempt(tmp_path: Path) -> None:
         running.gateway.downlink.wake()
         for job in running.gateway.endpoint.jobs.values():
             job.due_ms = 0
-        await running.gateway.downlink._poll()
+        await running.gateway.downlink.outflow.poll()
         assert [job.attempt for job in running.gateway.endpoint.jobs.values()] == [0]
         await running.radio.listen(port)
 

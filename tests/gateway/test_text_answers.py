@@ -89,7 +89,7 @@ async def test_answer_survives_a_restart_and_an_erased_one_does_not(tmp_path: Pa
         status, _ = await running.request("DELETE", f"/api/v1/calls/{identifier}?unconfirmed=1")
         assert status == 200
         assert running.gateway.downlink.texts.next_wakeup_ms() is None
-        await running.gateway.downlink._poll()
+        await running.gateway.downlink.outflow.poll()
 
 
 async def test_answer_that_nobody_confirms_expires(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from kiezbox_gateway.command import client, printing
 from kiezbox_gateway.command.client import DEFAULT_CONFIG, ConfigOption, JsonOption
 from kiezbox_gateway.configuration import Configuration, ConfigurationError
 from kiezbox_gateway.language import text
+from kiezbox_gateway.radio.events import Event
 from kiezbox_gateway.radio.link import RadioLink
-from kiezbox_gateway.radio.session import Event
 from kiezbox_gateway.radio.setup import Wanted
 from kiezbox_gateway.store import backup, database
 from kiezbox_gateway.store.rows import StoreError

@@ -3,6 +3,8 @@
 
     framing    bytes <-> protobuf messages; sans-IO
     session    one connection's life as a state machine; sans-IO
+    events     what it tells its owner
+    budget     what may still be sent in the hour
     stream     TCP and serial byte streams for asyncio
     setup      what must be written to a radio until it fits the configuration; sans-IO
     link       the supervisor: opens, pumps, heals

@@ -17,10 +17,10 @@ from google.protobuf.message import DecodeError
 from meshtastic.protobuf import mesh_pb2, portnums_pb2, telemetry_pb2
 
 from kiezbox_gateway.clock import monotonic_ms
-from kiezbox_gateway.radio import session as states
+from kiezbox_gateway.radio import events
 from kiezbox_gateway.radio.budget import AirBudget
 from kiezbox_gateway.radio.send_queue import Outgoing, SendQueue
-from kiezbox_gateway.radio.session import RadioSession
+from kiezbox_gateway.radio.session import RadioSession, SetupAttempts
 from kiezbox_gateway.radio.setup import Reported, Wanted
 from kiezbox_gateway.radio.stream import LinkError, Stream, open_stream
 
@@ -59,7 +59,7 @@ class RadioLink:
         self,
         address: str,
         wanted: Wanted,
-        on_event: Callable[[states.Event], Awaitable[None]],
+        on_event: Callable[[events.Event], Awaitable[None]],
         *,
         may_write: bool = True,
         opener: Callable[[str], Awaitable[Stream]] = open_stream,
@@ -75,7 +75,7 @@ class RadioLink:
         self._wake = asyncio.Event()
         self._session: RadioSession | None = None
         self._dropped: list[float] = []
-        self._attempts = states.SetupAttempts()
+        self._attempts = SetupAttempts()
 
     def send(self, packet: Outgoing) -> Outgoing | None:
         """Queue a packet for the mesh. Returns the packet dropped for it when the queue was full."""
@@ -171,14 +171,14 @@ class RadioLink:
             await asyncio.gather(read, wake, return_exceptions=True)
             await stream.close()
 
-    async def _dispatch(self, events: list[states.Event]) -> str | None:
+    async def _dispatch(self, found: list[events.Event]) -> str | None:
         reason = None
-        for event in events:
-            if isinstance(event, states.GiveUp):
+        for event in found:
+            if isinstance(event, events.GiveUp):
                 reason = event.reason
                 self.status.count(f"given_up_{event.reason}")
                 continue
-            if isinstance(event, states.Ready):
+            if isinstance(event, events.Ready):
                 self._set_state("ready")
                 self.status.last_error = None
                 self.status.node_num = event.node_num
@@ -186,14 +186,14 @@ class RadioLink:
                 if self._session is not None:
                     self.status.firmware_version = self._session.reported.firmware_version
                 log.info("radio_ready", differences=list(event.differences))
-            elif isinstance(event, states.Notice):
+            elif isinstance(event, events.Notice):
                 self.status.count(event.name)
                 log.info(event.name, detail=event.detail)
-            elif isinstance(event, states.Accepted):
+            elif isinstance(event, events.Accepted):
                 self.budget.spend(event.packet.priority, len(event.packet.payload), monotonic_ms())
-            elif isinstance(event, states.Refused):
+            elif isinstance(event, events.Refused):
                 self.status.count(f"refused_by_radio_{event.error}")
-            elif isinstance(event, states.PacketArrived):
+            elif isinstance(event, events.PacketArrived):
                 self._look_at_telemetry(event.packet)
             await self._on_event(event)
         return reason

@@ -21,6 +21,7 @@ from google.protobuf.message import DecodeError
 from meshtastic.protobuf import admin_pb2, mesh_pb2, portnums_pb2
 
 from kiezbox_gateway.radio import framing, setup
+from kiezbox_gateway.radio.events import Accepted, Acknowledged, Event, GiveUp, Notice, PacketArrived, Ready, Refused
 from kiezbox_gateway.radio.send_queue import Outgoing, SendQueue
 
 HANDSHAKE_TIMEOUT_MS = 30_000
@@ -46,62 +47,6 @@ RADIO_PRIORITY = (
     mesh_pb2.MeshPacket.Priority.DEFAULT,
     mesh_pb2.MeshPacket.Priority.BACKGROUND,
 )
-
-
-@dataclass(frozen=True)
-class Ready:
-    """The handshake is complete. `differences` names settings that still do not fit (empty: all fit)."""
-
-    node_num: int
-    differences: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class PacketArrived:
-    """A packet the radio decrypted."""
-
-    packet: mesh_pb2.MeshPacket
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """The radio has taken the packet into its transmit queue."""
-
-    packet: Outgoing
-
-
-@dataclass(frozen=True)
-class Acknowledged:
-    """A node has confirmed a packet with want_ack; the radio itself when it has heard somebody relay it."""
-
-    packet_id: int
-    from_node: int
-
-
-@dataclass(frozen=True)
-class Refused:
-    """The radio will not send the packet (queue status) or gave it up (routing error)."""
-
-    packet_id: int
-    error: int
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something an operator should see: short name and detail without personal data."""
-
-    name: str
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class GiveUp:
-    """This connection is of no use any more; close it and make a new one."""
-
-    reason: str
-
-
-Event = Ready | PacketArrived | Accepted | Acknowledged | Refused | Notice | GiveUp
 
 
 def _parse(payload: bytes) -> mesh_pb2.FromRadio:
