@@ -10,7 +10,7 @@ from datetime import datetime
 
 from kiezbox_gateway.gateway import Gateway
 from kiezbox_gateway.language import text
-from kiezbox_gateway.store import calls
+from kiezbox_gateway.store import calls, jobs
 from kiezbox_gateway.store.calls import CALL_COLUMNS, FoundCall, row_to_call
 
 AMEND, CANCEL, SAFE = 1, 2, 3
@@ -39,6 +39,14 @@ JOB_STATES = {
     "confirmed": "the box has it",
     "refused": "the box has refused it",
     "expired": "did not reach the box",
+}
+JOB_KINDS = {
+    "reply": "Answer",
+    "text": "Answer",
+    "mode": "Mode",
+    "bulletin": "Notice",
+    "configuration": "Settings",
+    "time": "Time",
 }
 MODES = {"everyday": "everyday", "emergency": "emergency", "exercise": "exercise", "maintenance": "maintenance"}
 
@@ -121,6 +129,30 @@ async def card(gateway: Gateway, code_or_id: str) -> tuple[Card, list[dict[str, 
     )
     state = text(JOB_STATES[states[0][0]]) if states else None
     return Card(call, gateway.names.get(call.node_num), later), stages, state
+
+
+@dataclass(frozen=True)
+class Order:
+    """A message to boxes. `states`: how many boxes are how far; empty where no box answers."""
+
+    created_ms: int
+    kind: str
+    to: str | None
+    states: dict[str, int]
+
+
+async def orders(gateway: Gateway, most: int) -> list[Order]:
+    """The newest messages to boxes, without their words."""
+    found = await gateway.store.submit(lambda connection: jobs.newest(connection, most))
+    listed = []
+    for job in found:
+        states = [text(JOB_STATES[box["state"]]) for box in job["boxes"]]
+        to = None if job["box"] is None else gateway.names.get(int(job["box"], 16), job["box"])
+        kind = text(JOB_KINDS.get(job["kind"], job["kind"]))
+        listed.append(
+            Order(job["created_ms"], kind, to, {state: states.count(state) for state in dict.fromkeys(states)})
+        )
+    return listed
 
 
 def age(unix_ms: int, now_ms: int) -> str:

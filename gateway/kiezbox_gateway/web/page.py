@@ -29,6 +29,7 @@ ENVIRONMENT.globals.update(
     t=language.text, age=desk.age, clock_time=desk.clock_time, modes=desk.MODES, stage_names=desk.STAGES
 )
 FIELDS_MAX = 20
+ORDERS_SHOWN = 8
 
 
 def _html(request: web.Request, name: str, status: int = 200, **values: Any) -> web.Response:
@@ -59,6 +60,7 @@ async def _home(gateway: Gateway, request: web.Request, status: int = 200, probl
         may_read=may_read,
         opened=opened,
         answered=answered,
+        orders=await desk.orders(gateway, ORDERS_SHOWN) if caller is not None else [],
         problem=problem,
     )
 

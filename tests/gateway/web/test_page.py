@@ -156,6 +156,7 @@ async def test_an_answer_reaches_the_box_with_station_and_text(tmp_path: Path) -
         assert (event.station, event.text) == ("Wache Süd", "Wir kommen <gleich>")
         await browser.get("/")
         assert "Answered in the last day: 1" in browser.text
+        assert browser.text.count('<th scope="row">Answer</th><td>Box 0</td>') == 2
 
 
 async def test_bad_answers_are_kept_in_the_form_and_change_nothing(tmp_path: Path) -> None:
