@@ -12,7 +12,7 @@ import structlog
 
 # What a careless call might carry; such a field is replaced, and a test logs each of them.
 FORBIDDEN_FIELDS = frozenset(
-    {"text", "body", "place", "name", "contact", "token", "key", "password", "payload", "message"}
+    {"text", "body", "place", "name", "contact", "code", "token", "key", "password", "payload", "message"}
 )
 
 

@@ -110,9 +110,11 @@ async def box_list(gateway: Gateway) -> list[dict[str, Any]]:
         " mode, mode_epoch FROM box"
     )
     known = {row[0]: row for row in rows}
+    commanded = await _modes_confirmed(gateway)
     found = []
     for node_num, box in sorted(gateway.boxes.items()):
         row = known.get(node_num) or (node_num, 0, None, 0, 0, None, None, None, None, None, None, None)
+        mode, epoch = max((row[10], row[11]), commanded.get(node_num, (None, None)), key=lambda each: each[1] or 0)
         found.append(
             {
                 "box": f"{node_num:08x}",
@@ -127,14 +129,24 @@ async def box_list(gateway: Gateway) -> list[dict[str, Any]]:
                 "rssi_dbm": row[5],
                 "snr_db": None if row[6] is None else row[6] / 100,
                 "hops": row[7],
-                "mode": MODE_NAMES.get(row[10] or 0),
-                "mode_epoch": row[11],
+                "mode": MODE_NAMES.get(mode or 0),
+                "mode_epoch": epoch,
                 "key_change_open": box.next_root_key is not None,
                 "health_at": _moment(row[9]),
                 "health": None if row[8] is None else json.loads(row[8]),
             }
         )
     return found
+
+
+async def _modes_confirmed(gateway: Gateway) -> dict[int, tuple[int, int]]:
+    """(mode, epoch) of the newest mode command that each box has confirmed; its own word comes with its next health."""
+    rows = await gateway.store.rows(
+        "SELECT b.node_num, json_extract(j.message, '$.mode'), json_extract(j.message, '$.epoch')"
+        " FROM job j JOIN job_box b ON b.job = j.number WHERE j.kind = 'mode' AND b.state = 'confirmed'"
+        " ORDER BY j.number"
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 async def messages(gateway: Gateway, request: web.Request) -> web.Response:

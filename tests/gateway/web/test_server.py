@@ -297,3 +297,19 @@ async def test_settings_and_audit(tmp_path: Path) -> None:
         assert {"actor": "token:command line", "action": "settings", "detail": f"{box} reading_interval_s"}.items() <= (
             body["audit"][0].items()
         )
+
+
+async def test_a_mode_is_shown_once_its_box_has_confirmed_it(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path) as running:
+        running.boxes.pop()
+        await running.request("POST", "/api/v1/mode", {"mode": "emergency"})
+
+        async def shown() -> list[str | None]:
+            running.let_time_pass(1_000)
+            return [box["mode"] for box in (await running.request("GET", "/api/v1/boxes"))[1]["boxes"]]
+
+        await until(lambda: confirmed(shown))
+
+
+async def confirmed(shown: Any) -> bool:
+    return bool(await shown() == ["emergency", None])
