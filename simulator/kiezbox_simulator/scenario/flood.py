@@ -100,9 +100,13 @@ def run(
             arrived[key] += 1
 
     members = [
-        StockNode(ether, station, seed=seed, channel=channel, preset_name=preset, hop_limit=hop_limit, on_packet=heard)
+        # As there, in the United States: no duty cycle.
+        StockNode(
+            ether, station, seed=seed, channel=channel, preset_name=preset, hop_limit=hop_limit, on_packet=heard,
+            duty_pct=100.0,
+        )
         for station in stations
-    ]
+    ]  # fmt: skip
     payload = bytes(frame_length - HEADER_LENGTH - DATA_OVERHEAD)
 
     def talk(item: tuple[StockNode, int]) -> None:

@@ -17,6 +17,7 @@ from kiezbox.protocol.channel import Channel
 from kiezbox.protocol.frame import BROADCAST, FrameError
 from kiezbox.protocol.mesh import MeshNode, PacketReceived
 from kiezbox.protocol.packet import Data
+from kiezbox_simulator.stock_radio.stock_ledger import HOUR_MS, StockLedger
 from kiezbox_simulator.virtual.core_node import CoreNode
 from kiezbox_simulator.virtual.ether import Ether
 from kiezbox_simulator.virtual.station import Station
@@ -27,6 +28,10 @@ TELEMETRY_LENGTHS = (26, 17, 32, 21)
 """Data payloads of one reading of twelve values: environment, device, air quality, power."""
 
 TEXT_LENGTH_MAX = 228
+
+POLITE_LOAD_PCT = 25
+POLITE_DUTY_SHARE = 0.5
+"""Firmware 2.7, AirTime: where telemetry stops, as channel use in percent and as share of the legal airtime."""
 
 
 class StockNode(CoreNode):
@@ -42,12 +47,16 @@ class StockNode(CoreNode):
         preset_name: str,
         hop_limit: int,
         on_packet: Callable[["StockNode", PacketReceived], None] | None = None,
+        duty_pct: float = 10.0,
     ) -> None:
+        """`duty_pct`: of its region; 100 where there is none."""
         self._seed = seed
         self.on_packet = on_packet
         self.refused = 0
         self._boots = 0
         self._settings = (channel, preset_name, hop_limit)
+        self._limit_ms = round(duty_pct / 100.0 * HOUR_MS)
+        self.held_back = 0
         self.dead = False
         self.readings_made = 0
         super().__init__(ether, station, None)
@@ -62,9 +71,12 @@ class StockNode(CoreNode):
             chance.digest(self._seed, "stock", self.station.name, *again, part).to_bytes(8, "little")
             for part in range(4)
         )
+        # Its own rule of airtime: a box's ledger would keep it from four tenths of the hour.
+        self.ledger = StockLedger(self._limit_ms)
         self.node = MeshNode(
-            self.station.node_num, [channel], PRESETS[preset_name], hop_limit=hop_limit, entropy=entropy
-        )
+            self.station.node_num, [channel], PRESETS[preset_name], hop_limit=hop_limit, entropy=entropy,
+            ledger=self.ledger,  # type: ignore[arg-type]  # Same surface, another rule.
+        )  # fmt: skip
 
     def cut_power(self) -> None:
         """Off; a stock node keeps none of its packets."""
@@ -94,8 +106,14 @@ class StockNode(CoreNode):
         return self._send(Data(TEXT_PORTNUM, payload), priority.STRANGER, want_ack=True)
 
     def send_telemetry(self, number: int) -> list[int]:
-        """One reading as stock packets; the ids of those that the node took."""
+        """One reading as stock packets; the ids of those that the node took. None go out while half of the airtime is
+        spent or a quarter of the channel is in use, which is how the firmware keeps telemetry polite."""
         self.readings_made += 1
+        now_ms = self.now_ms
+        busy = self.node.contention.load_pct(now_ms) >= POLITE_LOAD_PCT
+        if busy or self.ledger.spent_ms(now_ms) > self._limit_ms * POLITE_DUTY_SHARE:
+            self.held_back += 1
+            return []
         ids = []
         for part, length in enumerate(TELEMETRY_LENGTHS):
             payload = chance.digest(self._seed, self.station.name, number, part).to_bytes(8, "little") * 5

@@ -89,3 +89,27 @@ def test_an_app_repeats_a_text_that_nobody_relays_and_no_reading(street):
     nodes[0].send_telemetry(1)
     ether.schedule.run(120_000_000)
     assert nodes[0].station.sent == 3 + len(TELEMETRY_LENGTHS)
+
+
+def test_airtime_is_the_stock_rule_and_telemetry_stops_at_half_of_it(street):
+    """Ten percent of the hour for everything, nothing kept back for anybody; readings are held back from five on."""
+    ether, nodes, _ = street
+    one = nodes[0]
+    one.ledger.spend(190_000, 0)
+    assert one.send_telemetry(1) == []
+    assert one.held_back == 1
+    one.ledger.spend(165_000, 0)
+    one.send_text("noch erlaubt")
+    ether.schedule.run(1_000_000)
+    assert one.station.sent == 1
+    one.ledger.spend(10_000, one.now_ms)
+    one.send_text("wartet auf die Stunde")
+    ether.schedule.run(60_000_000)
+    assert one.station.sent == 1
+
+
+def test_telemetry_waits_while_a_quarter_of_the_channel_is_in_use(street):
+    _, nodes, _ = street
+    nodes[0].node.contention.occupied(15_000_000, 0)
+    assert nodes[0].send_telemetry(1) == []
+    assert nodes[0].held_back == 1
