@@ -32,8 +32,10 @@ ROOT = Path(__file__).parents[3]
 Note = Callable[[str], None]
 
 
-async def cut_worker(what: str, folder: Path, first: int, after_s: float) -> list[str]:
-    """Start the worker, wait for its first line, kill it so much later; its lines."""
+async def cut_worker(
+    what: str, folder: Path, first: int, after_s: float, last: Callable[[str], bool] | None = None
+) -> list[str]:
+    """Start the worker, wait for its first line, kill it so much later or after its `last` line; its lines."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(Path(__file__).with_name("store_worker.py")), what, str(folder), str(first),
         stdout=subprocess.PIPE, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -41,12 +43,14 @@ async def cut_worker(what: str, folder: Path, first: int, after_s: float) -> lis
     assert process.stdout is not None
     lines = [(await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip()]
     killer = asyncio.get_running_loop().call_later(after_s, lambda: process.send_signal(signal.SIGKILL))
-    # Read on while it runs, or a full pipe would hold the worker.
-    lines += (await process.stdout.read()).decode().split("\n")
-    killer.cancel()
+    # Read on while it runs, or a full pipe would hold the worker. The last line may have been cut.
+    while (raw := await process.stdout.readline()).endswith(b"\n"):
+        lines.append(raw.decode().strip())
+        if last is not None and last(lines[-1]):
+            process.send_signal(signal.SIGKILL)
     assert await process.wait() == -signal.SIGKILL
-    # The last line may have been cut.
-    return lines[:-1]
+    killer.cancel()
+    return lines
 
 
 def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
@@ -80,7 +84,7 @@ async def test_cuts_while_draining(tmp_path: Path, note_result: Note) -> None:
         marked = {str(row[0]) for row in rows(tmp_path, "SELECT id FROM message WHERE confirmed_ms IS NOT NULL")}
         assert marked <= set(handed), "marked as confirmed and never handed over"
     for _ in range(50):
-        lines = await cut_worker("drain", tmp_path, 0, 3.0)
+        lines = await cut_worker("drain", tmp_path, 0, 30.0, lambda line: line == "D")
         handed += [line[2:] for line in lines if line.startswith("C ")]
         if "D" in lines:
             break
@@ -120,7 +124,7 @@ async def test_cuts_while_migrating(tmp_path: Path, note_result: Note) -> None:
             await cut_worker("migrate", folder, 0, chance.uniform(0.0, 0.25))
             versions.append(int(str(rows(folder, "PRAGMA user_version")[0][0])))
             assert rows(folder, "SELECT count(*) FROM message") == [(20_000,)]
-        lines = await cut_worker("migrate", folder, 0, 5.0)
+        lines = await cut_worker("migrate", folder, 0, 30.0, lambda line: line.startswith("M"))
         assert f"M {len(database.migrations())}" in lines
         assert rows(folder, "SELECT count(*), count(DISTINCT id) FROM message") == [(20_000, 20_000)]
         shutil.rmtree(folder)
