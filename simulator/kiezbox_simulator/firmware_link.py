@@ -20,7 +20,7 @@ import ast
 import builtins
 from dataclasses import dataclass, field
 
-from kiezbox_simulator.firmware_source import FirmwareSourceError
+from kiezbox_simulator.firmware_source import Edits, FirmwareSourceError
 
 _PACKAGE = "kiezbox"
 _PLACES = tuple(f"_{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")
@@ -170,20 +170,13 @@ class _Rewriter:
         self._module = module
         self._needed = needed
         self._modules = modules
-        self._lines = module.source.encode().splitlines(keepends=True)
-        self._edits: list[tuple[int, int, int, int, str]] = []
+        self._edits = Edits(module.source)
         for statement in module.tree.body:
             self._visit(statement, [])
 
     def text(self) -> str:
         """With all changes, as many lines as before."""
-        lines = list(self._lines)
-        for first, start, last, end, text in sorted(self._edits, reverse=True):
-            lines[first : last + 1] = [
-                lines[first][:start] + text.encode() + lines[last][end:],
-                *[b"\n"] * (last - first),
-            ]
-        return b"".join(lines).decode()
+        return self._edits.text()
 
     def _global(self, name: str) -> str:
         """What a name of the module's own level is called in the whole."""
@@ -201,14 +194,13 @@ class _Rewriter:
             for argument in [*node.args.posonlyargs, *node.args.args]:
                 if argument.arg not in self._needed:
                     names[argument.arg] = _PLACES[taken]
-                    row, start = argument.lineno - 1, argument.col_offset
-                    self._edits.append((row, start, row, start + len(argument.arg.encode()), _PLACES[taken]))
+                    self._edits.rename(argument.lineno, argument.col_offset, argument.arg, _PLACES[taken])
                     taken += 1
         return names
 
     def _visit(self, node: ast.AST, scopes: "list[_Names]") -> None:
         if isinstance(node, ast.ImportFrom) and _is_ours(node):
-            self._put(node, "pass" if scopes else "")
+            self._edits.put(node, "pass" if scopes else "")
             return
         if (
             isinstance(node, ast.Attribute)
@@ -220,24 +212,24 @@ class _Rewriter:
                 called = _resolved(self._modules, there, node.attr)
                 if any(called in scope.values() for scope in scopes):
                     raise self._error(node, "would be hidden by a local name")
-                self._put(node, called)
+                self._edits.put(node, called)
                 return
         if isinstance(node, ast.Name):
             if self._is_local(node.id, scopes):
                 called = next(scope[node.id] for scope in reversed(scopes) if node.id in scope)
                 if called != node.id:
-                    self._put(node, called)
+                    self._edits.put(node, called)
             else:
                 if node.id in self._module.modules:
                     raise self._error(node, "is a module and used as a value")
                 if node.id == "__file__":
                     path = self._module.name.replace(".", "/") + ".mpy"
-                    self._put(node, f'(__file__[:__file__.rfind("/")+1]+"{path}")')
+                    self._edits.put(node, f'(__file__[:__file__.rfind("/")+1]+"{path}")')
                 elif self._global(node.id) != node.id:
-                    self._put(node, self._global(node.id))
+                    self._edits.put(node, self._global(node.id))
             return
         if isinstance(node, ast.Global):
-            self._put(node, "global " + ", ".join(map(self._global, node.names)))
+            self._edits.put(node, "global " + ", ".join(map(self._global, node.names)))
             return
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             if not scopes and self._global(node.name) != node.name:
@@ -286,13 +278,8 @@ class _Rewriter:
         return any(name in scope for scope in scopes)
 
     def _rename_definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
-        row = node.lineno - 1
-        start = self._lines[row].index(b" " + node.name.encode(), node.col_offset) + 1
-        self._edits.append((row, start, row, start + len(node.name.encode()), self._global(node.name)))
-
-    def _put(self, node: ast.stmt | ast.expr, text: str) -> None:
-        last, end = node.end_lineno or node.lineno, node.end_col_offset or 0
-        self._edits.append((node.lineno - 1, node.col_offset, last - 1, end, text))
+        column = self._edits.lines[node.lineno - 1].index(b" " + node.name.encode(), node.col_offset) + 1
+        self._edits.rename(node.lineno, column, node.name, self._global(node.name))
 
     def _error(self, node: ast.expr, what: str) -> FirmwareSourceError:
         return FirmwareSourceError(f"{self._module.name}:{node.lineno}: {ast.unparse(node)[:40]} {what}")

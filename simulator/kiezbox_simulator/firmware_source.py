@@ -147,13 +147,39 @@ def for_board(source: str, name: str, module: str, known: Constants) -> str:
     return editor.text()
 
 
+class Edits:
+    """Changes to a source by the places of its syntax tree, which count lines from 1 and columns in bytes."""
+
+    def __init__(self, source: str) -> None:
+        self.lines = source.encode().splitlines(keepends=True)
+        self._edits: list[tuple[int, int, int, int, str]] = []
+
+    def put(self, node: ast.stmt | ast.expr, text: str) -> None:
+        """`text` in the place of a node."""
+        last, end = node.end_lineno or node.lineno, node.end_col_offset or 0
+        self._edits.append((node.lineno - 1, node.col_offset, last - 1, end, text))
+
+    def rename(self, line: int, column: int, name: str, text: str) -> None:
+        """`text` in the place of the name that stands there."""
+        self._edits.append((line - 1, column, line - 1, column + len(name.encode()), text))
+
+    def text(self) -> str:
+        """The source with all changes, as many lines as before."""
+        lines = list(self.lines)
+        for first, start, last, end, text in sorted(self._edits, reverse=True):
+            lines[first : last + 1] = [
+                lines[first][:start] + text.encode() + lines[last][end:],
+                *[b"\n"] * (last - first),
+            ]
+        return b"".join(lines).decode()
+
+
 class _Editor:
     def __init__(self, source: str, name: str, scope: _Scope, is_firmware: bool) -> None:
-        self._lines = source.encode().splitlines(keepends=True)
+        self._edits = Edits(source)
         self._name = name
         self._scope = scope
         self._is_firmware = is_firmware
-        self._edits: list[tuple[int, int, int, int, str]] = []
         self._left: set[str] = set()
         self._replaced: set[str] = set()
 
@@ -165,7 +191,7 @@ class _Editor:
                 isinstance(statement, ast.Assign) and _is_for_types(statement.targets[0])
             )
             if for_types or (self._is_firmware and _defined(statement) in self._scope.own):
-                self._put(statement, "")
+                self._edits.put(statement, "")
             else:
                 self._visit(statement, imports)
         for statement in imports:
@@ -179,7 +205,7 @@ class _Editor:
         if value is not None and isinstance(node, ast.Name | ast.Attribute):
             if not isinstance(node.ctx, ast.Load):
                 raise self._error(node, "is set although it is a constant")
-            self._put(node, f"({value!r})")
+            self._edits.put(node, f"({value!r})")
             if isinstance(node, ast.Attribute):
                 self._replaced.add(node.value.id)  # type: ignore[attr-defined]
             return
@@ -198,29 +224,19 @@ class _Editor:
         if len(kept) == len(statement.names):
             return
         names = ", ".join(alias.name + (f" as {alias.asname}" if alias.asname else "") for alias in kept)
-        self._put(statement, f"from {statement.module} import {names}" if kept else "" if at_top else "pass")
+        self._edits.put(statement, f"from {statement.module} import {names}" if kept else "" if at_top else "pass")
 
     def _is_gone(self, name: str) -> bool:
         if name in self._scope.own:
             return True
         return name not in self._left and (name == "const" or name in self._replaced)
 
-    def _put(self, node: ast.stmt | ast.expr, text: str) -> None:
-        last, end = node.end_lineno or node.lineno, node.end_col_offset or 0
-        self._edits.append((node.lineno - 1, node.col_offset, last - 1, end, text))
-
     def _error(self, node: ast.AST, what: str) -> FirmwareSourceError:
         return FirmwareSourceError(f"{self._name}:{getattr(node, 'lineno', 0)}: {ast.unparse(node)[:40]} {what}")
 
     def text(self) -> str:
-        """The source with all changes, as many lines as before."""
-        lines = list(self._lines)
-        for first, start, last, end, text in sorted(self._edits, reverse=True):
-            lines[first : last + 1] = [
-                lines[first][:start] + text.encode() + lines[last][end:],
-                *[b"\n"] * (last - first),
-            ]
-        return b"".join(lines).decode()
+        """The source with all changes."""
+        return self._edits.text()
 
 
 def _is_for_types(node: ast.expr) -> bool:
