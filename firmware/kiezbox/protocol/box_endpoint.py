@@ -25,6 +25,7 @@ from kiezbox.protocol.fragment import Assembler, split
 from kiezbox.protocol.messages import MessageError
 from kiezbox.protocol.random_bits import RandomBits
 from kiezbox.protocol.replay import NEW, SEEN, ReplayWindow
+from kiezbox.protocol.wall_clock import WallClock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,8 +51,6 @@ _INCOMPLETE_PAUSE_MS = const(8_000)
 """Wait this long for the other fragments of a command before asking for them."""
 
 _WINDOW = const(64)
-_BACKWARDS_MAX_S = const(60)
-"""A time of equal quality may set the clock back by this much at most."""
 
 _CUSTODY = (envelope.EMERGENCY, envelope.EXERCISE, envelope.BUTTON)
 _PRIORITIES = {
@@ -101,9 +100,7 @@ class BoxEndpoint:
         """Within this time answers to a broadcast are spread; the more boxes share the air, the longer."""
         self._mode_epoch: int = saved.get("mode_epoch") or 0
         self._mode = 0
-        self._wall_s = 0
-        self._wall_quality = 0
-        self._wall_at_ms = 0
+        self._clock = WallClock()
 
     # Up
 
@@ -154,9 +151,7 @@ class BoxEndpoint:
     def set_clock(self, time_s: int, quality: int, now_ms: int) -> None:
         """What the box's clock says now and how good that is (0 none, 1 fair, 2 good); beacons are judged against
         it."""
-        self._wall_s = time_s
-        self._wall_quality = quality
-        self._wall_at_ms = now_ms
+        self._clock.set(time_s, quality, now_ms)
 
     # Down
 
@@ -240,7 +235,7 @@ class BoxEndpoint:
         if kind == envelope.MODE:
             return self._act_on_mode(message, counter, due_ms, now_ms)
         if kind == envelope.TIME:
-            if not self._is_better(message, now_ms):
+            if not self._clock.is_worse_than(message, now_ms):
                 raise MessageError("time_not_better")
             return [events.TimeReceived(message)]
         if kind == envelope.BULLETIN:
@@ -304,7 +299,7 @@ class BoxEndpoint:
         if epoch <= self._mode_epoch:
             self._results.note(counter, due_ms, envelope.MODE, _SUPERSEDED)
             return []
-        if expires_s and self._wall_quality and self._now_s(now_ms) >= expires_s:
+        if expires_s and self._clock.quality and self._clock.now_s(now_ms) >= expires_s:
             self._results.note(counter, due_ms, envelope.MODE, _EXPIRED)
             return []
         self._mode_epoch = epoch
@@ -312,16 +307,6 @@ class BoxEndpoint:
         self._persist.append(events.Persist("mode_epoch", epoch))
         self._results.note(counter, due_ms, envelope.MODE, _APPLIED)
         return [events.ModeCommanded(message)]
-
-    def _is_better(self, message: "Message", now_ms: int) -> bool:
-        quality = message.get("quality") or 0
-        time_s = message.get("time_s") or 0
-        if not quality or not time_s or quality < self._wall_quality:
-            return False
-        return quality > self._wall_quality or time_s >= self._now_s(now_ms) - _BACKWARDS_MAX_S
-
-    def _now_s(self, now_ms: int) -> int:
-        return self._wall_s + (now_ms - self._wall_at_ms) // 1000
 
     def _settle_queries(self) -> None:
         for message in list(self.custody.messages):
@@ -336,8 +321,8 @@ class BoxEndpoint:
             result["mode_epoch"] = self._mode_epoch
             if self._mode:
                 result["mode"] = self._mode
-            if self._wall_quality:
-                result["time_s"] = self._now_s(now_ms)
+            if self._clock.quality:
+                result["time_s"] = self._clock.now_s(now_ms)
             try:
                 self.send("command_result", result, now_ms)
             except (CounterExhausted, CustodyFull):

@@ -32,7 +32,7 @@ from kiezbox_simulator.demo.resident import Phone
 from kiezbox_simulator.demo.stage import Settings, Stage
 from kiezbox_simulator.ether.connection import watch
 
-PATIENCE_S = 150
+PATIENCE_S = 240
 NAMES_MIN = 2
 """Boxes that have said their names. The last of five does so after 45 s, and the first says it all."""
 
