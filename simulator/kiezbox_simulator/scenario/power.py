@@ -16,10 +16,10 @@ from kiezbox_simulator.world.energy import Battery, Consumers, Supply, panel_mw
 if TYPE_CHECKING:
     from kiezbox_simulator.scenario.simulation import Simulation
 
-MCU, RADIO, WIFI, DUST, SENSORS = 1, 2, 4, 8, 16
+MCU, RADIO, WIFI, DUST, SENSORS, ROUTER = 1, 2, 4, 8, 16, 32
 """Bits of what a box says is on."""
 
-NAMES = {MCU: "processor", RADIO: "radio", WIFI: "Wi-Fi", DUST: "dust sensor", SENSORS: "sensors"}
+NAMES = {MCU: "processor", RADIO: "radio", WIFI: "Wi-Fi", DUST: "dust sensor", SENSORS: "sensors", ROUTER: "router"}
 CORE_CONSUMERS = MCU | RADIO | WIFI | SENSORS
 
 
@@ -75,6 +75,11 @@ class PowerSystem:
                 box.shed.append((self._simulation.schedule.now_us, f"{what} on"))
         box.consumers = mask
 
+    def switch(self, name: str, bit: int, on: bool) -> None:
+        """This box has switched one of its consumers."""
+        mask = self.boxes[name].consumers
+        self.consumers(name, mask | bit if on else mask & ~bit)
+
     def values(self, name: str) -> dict[str, int]:
         """battery_mv, panel_mv, battery_ma as the box's meter reads them."""
         box = self.boxes[name]
@@ -120,6 +125,7 @@ class PowerSystem:
                 + share[WIFI] * loads.wifi_ap_mw
                 + share[DUST] * loads.dust_mw
                 + share[SENSORS] * loads.sensors_mw
+                + share[ROUTER] * self._energy.router_w * 1000.0
             )
             supply = box.battery.supply
             light = sun.panel_w_m2(simulation.seed, simulation.unix_s, supply.panel_tilt_deg, supply.panel_azimuth_deg)

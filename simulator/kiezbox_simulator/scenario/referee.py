@@ -12,7 +12,7 @@ never break.
 7. Origin    No gateway stores a new call that nobody typed in at that box, unless the box is in a thief's hands.
 
 A violation is a line of text with time and names; the run goes on. Rules 3 to 6 are of Kiezbox boxes, not of stock
-nodes.
+nodes; attackers (`lawless`) keep none, and only physics holds them.
 """
 
 from collections import deque
@@ -79,6 +79,8 @@ class Referee:
         self.calls = calls
         self.limit_us = round(duty_pct / 100.0 * HOUR_US)
         self.delivery_grace_us = delivery_grace_us
+        self.lawless: set[int] = set()
+        """Indexes of stations that are no part of the network."""
         self.violations: list[str] = []
         self.violation_count = 0
         self.frames = 0
@@ -125,7 +127,7 @@ class Referee:
         hour = self._airtime.setdefault(sender.index, _Hour())
         used_us = hour.add(now_us, transmission.end_us)
         self.greatest_hour_us[sender.index] = max(used_us, self.greatest_hour_us.get(sender.index, 0))
-        if used_us > self.limit_us:
+        if used_us > self.limit_us and sender.index not in self.lawless:
             self._violate(now_us, sender.name, f"duty: {used_us / HOUR_US:.2%} of the last hour")
         self._secrecy(transmission, understood)
         if (

@@ -108,7 +108,8 @@ class Readings(_Part):
 
 
 class Energy(_Part):
-    """Panel and battery of every box; without this table boxes have mains."""
+    """Panel and battery of every box; without this table boxes have mains. `router_w`: what a router beside each box
+    draws from its battery while the box lets it, 0 for no router."""
 
     panel_wp: Annotated[float, Field(ge=0, le=500)] = 20.0
     panel_tilt_deg: Annotated[float, Field(ge=0, le=90)] = 60.0
@@ -117,6 +118,7 @@ class Energy(_Part):
     cells: Annotated[int, Field(ge=1, le=8)] = 4
     initial_charge: Share = 0.9
     charge_spread: Share = 0.1
+    router_w: Annotated[float, Field(ge=0, le=50)] = 0.0
     step_s: Annotated[int, Field(ge=10, le=3600)] = 300
 
 

@@ -127,6 +127,7 @@ class Simulation:
             power_dbm = 20.0 if inhabitant.kind == "stranger" else radio.power_dbm
             self.ether.add(inhabitant.node_num, inhabitant.site, used, power_dbm)
         self.attackers = attackers.build(self, own)
+        self.referee.lawless = {attacker.station.index for attacker in self.attackers}
         self.ether.connect()
         self.ether.on_start.append(self._started)
         self.ether.on_end.append(self._ended)

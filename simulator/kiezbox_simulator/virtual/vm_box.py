@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kiezbox.protocol.reading import VALUE_NAMES
+from kiezbox_simulator.scenario.power import ROUTER
 from kiezbox_simulator.virtual import vm_link
 from kiezbox_simulator.virtual.station import RECEIVED, Station
 from kiezbox_simulator.world import chance
@@ -347,6 +348,8 @@ class VmBox:
     def _note(self, name: str, value: str) -> None:
         if name == "measure":
             self._later(MEASURE_US, self._measured)
+        elif name == "router" and self.pool.simulation.power is not None:
+            self.pool.simulation.power.switch(self.station.name, ROUTER, value == "1")
         elif name == "clock":
             time_s, _ = map(int, value.split())
             self._clock_offset_s = time_s - self.pool.simulation.unix_s

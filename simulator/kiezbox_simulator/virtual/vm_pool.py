@@ -18,6 +18,7 @@ from kiezbox_simulator.scenario.town import Inhabitant
 from kiezbox_simulator.virtual.modulation import Modulation
 from kiezbox_simulator.virtual.station import Station
 from kiezbox_simulator.virtual.vm_box import VmBox
+from kiezbox_simulator.world.energy import OPEN_CIRCUIT_MV
 
 if TYPE_CHECKING:
     from kiezbox_simulator.scenario.simulation import Simulation
@@ -73,7 +74,9 @@ class VmPool:
         return {
             "seed": f"{simulation.seed} {inhabitant.node_num:08x}",
             "cad_us": self._cad_us,
-            "configuration": {
+            "parts": "router" if self._power_settings() else "",
+            "configuration": self._power_settings()
+            | {
                 "node_num": inhabitant.node_num,
                 "name": name,
                 "short_name": f"K{inhabitant.node_num & 0xFFF:03X}",
@@ -89,6 +92,17 @@ class VmPool:
                 "health_interval_s": scenario.readings.health_interval_s,
                 "nodeinfo_interval_s": scenario.readings.nodeinfo_interval_s,
             },
+        }
+
+    def _power_settings(self) -> dict[str, Any]:
+        """At which voltages of this battery the router goes and comes: with two and three fifths of the charge left."""
+        energy = self.simulation.scenario.energy
+        if energy is None or not energy.router_w:
+            return {}
+        curve = dict(OPEN_CIRCUIT_MV[energy.chemistry])
+        return {
+            "router_off_below_mv": energy.cells * curve[0.4],
+            "router_on_above_mv": energy.cells * curve[0.6],
         }
 
     def spawn_all(self) -> None:

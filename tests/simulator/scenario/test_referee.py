@@ -59,6 +59,13 @@ def test_more_than_ten_percent_of_a_sliding_hour(referee):
     assert referee.greatest_hour_us[0] == 370_000_000
 
 
+def test_an_attackers_airtime_is_not_ours(referee):
+    referee.lawless = {0}
+    for number in range(60):
+        referee.show(number * 20_000_000, length_us=10_000_000)
+    assert referee.violations == []
+
+
 def test_the_hour_slides_and_counts_parts_of_frames(referee):
     referee.show(0, length_us=300_000_000)
     referee.show(HOUR_US - 10_000_000, length_us=70_000_000)
