@@ -65,7 +65,6 @@ class CoreBox(CoreNode):
         self._kinds: dict[int, str] = {}
         self._stages: dict[int, int] = {}
         self.saved: dict[str, Any] = {}
-        self.dead = False
         self.mode = mode
         self.readings_made = 0
         self.readings_acknowledged = 0
@@ -98,16 +97,6 @@ class CoreBox(CoreNode):
         super().start()
         offset_us = round(self._interval_us * chance.uniform(self._seed, "phase", self.station.name))
         self.schedule.at(self.schedule.now_us + offset_us, self._sample, self._boots)
-
-    def cut_power(self) -> None:
-        """Off; calls, readings and persisted values are on flash, all else is gone."""
-        self.ether.switch(self.station, False)
-
-    def destroy(self) -> None:
-        """Gone for good, with what is on it."""
-        self.dead = True
-        self.cut_power()
-        self.station.owner = None
 
     def restore_power(self) -> None:
         """Boot, and take stored calls into custody again."""

@@ -26,6 +26,7 @@ class CoreNode:
         self.schedule = ether.schedule
         self.station = station
         self.node = node
+        self.dead = False
         self._planned_us = -1
         station.owner = self
 
@@ -38,6 +39,16 @@ class CoreNode:
         """Poll once, as every owner does after a start: that is when a node asks for its first numbers. Then plan."""
         self._perform(self.node.poll(self.now_ms))
         self.plan()
+
+    def cut_power(self) -> None:
+        """Off. What a subclass keeps over that is its own to say."""
+        self.ether.switch(self.station, False)
+
+    def destroy(self) -> None:
+        """Gone for good, with what is on it."""
+        self.dead = True
+        self.cut_power()
+        self.station.owner = None
 
     def receive(self, frame: bytes, rssi_dbm: int, snr_db: float) -> None:
         """From the ether."""

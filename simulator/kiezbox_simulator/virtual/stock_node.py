@@ -57,7 +57,6 @@ class StockNode(CoreNode):
         self._settings = (channel, preset_name, hop_limit)
         self._limit_ms = round(duty_pct / 100.0 * HOUR_MS)
         self.held_back = 0
-        self.dead = False
         self.readings_made = 0
         super().__init__(ether, station, None)
         self._boot()
@@ -78,10 +77,6 @@ class StockNode(CoreNode):
             ledger=self.ledger,  # type: ignore[arg-type]  # Same surface, another rule.
         )  # fmt: skip
 
-    def cut_power(self) -> None:
-        """Off; a stock node keeps none of its packets."""
-        self.ether.switch(self.station, False)
-
     def restore_power(self) -> None:
         """On again, as new."""
         if self.dead:
@@ -90,12 +85,6 @@ class StockNode(CoreNode):
         self._planned_us = -1
         self._boot()
         self.start()
-
-    def destroy(self) -> None:
-        """Gone for good."""
-        self.dead = True
-        self.cut_power()
-        self.station.owner = None
 
     def send_text(self, text: str) -> int | None:
         """A broadcast text message, cut at a whole character; its packet id, None if the node refused it.
