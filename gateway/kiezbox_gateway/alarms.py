@@ -16,6 +16,7 @@ from cryptography import x509
 
 from kiezbox_gateway import clock
 from kiezbox_gateway.gateway import Gateway
+from kiezbox_gateway.job_watch import SUPERSEDED
 from kiezbox_gateway.language import text
 from kiezbox_gateway.store import backup
 from kiezbox_gateway.store.rows import OutboxClass, StoreError
@@ -200,8 +201,10 @@ async def look(gateway: Gateway) -> list[Alarm]:
         )
         ((lost,),) = await gateway.store.rows(
             "SELECT count(*) FROM job_box b JOIN job j ON j.number = b.job"
-            " WHERE j.kind IN ('reply', 'text') AND b.state IN ('expired', 'refused') AND b.changed_ms > ?",
-            (now_ms - ANSWER_LOST_S * 1000,),
+            " WHERE j.kind IN ('reply', 'text') AND b.state IN ('expired', 'refused') AND b.changed_ms > ?"
+            " AND b.detail IS NOT ?",
+            # What a later stage of the same call has made pointless did reach its box, with that one.
+            (now_ms - ANSWER_LOST_S * 1000, SUPERSEDED),
         )
         heard = {row[0]: row[1] for row in await gateway.store.rows("SELECT node_num, heard_ms FROM box")}
         refused = sum(city.set_aside.values())

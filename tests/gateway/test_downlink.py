@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kiezbox_gateway import outflow
+from kiezbox_gateway import alarms, job_watch, outflow
 from kiezbox_gateway.clock import monotonic_ms
 from kiezbox_gateway.store import calls, jobs
 from tests.gateway.deployment import emergency
@@ -138,6 +138,10 @@ async def test_answer_moves_the_call_and_reaches_its_box(tmp_path: Path) -> None
         assert (status, "already" in found["error"]) == (409, True)
         # The other box cannot read it.
         assert not of_kind(running, 1, "StageChanged")
+        # Earlier stages that the answer has overtaken are no lost answers.
+        states = await running.gateway.store.rows("SELECT state, detail FROM job_box")
+        assert ("expired", job_watch.SUPERSEDED) in states
+        assert "answer_not_delivered" not in {alarm.name for alarm in await alarms.look(running.gateway)}
 
 
 async def test_answer_that_cannot_be_sent_is_not_stored(tmp_path: Path) -> None:
