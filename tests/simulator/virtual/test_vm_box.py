@@ -41,11 +41,13 @@ def test_one_core_or_two_and_any_order_of_starting_give_the_same_trace(run):
 
 
 def test_calls_typed_into_the_page_reach_the_gateway_and_the_page_says_so(run):
-    simulation = run()
+    simulation = run(people=BASE["people"] | {"lookers_per_box_day": 100})
     accepted = [call for call in simulation.calls if call.accepted_us is not None]
     assert len(accepted) >= 2
     assert all(call.delivered_us is not None for call in accepted)
-    assert any(call.receipt_us is not None for call in accepted)
+    # The page with the code renews itself, so its person sees the receipt at the first or second time.
+    assert all(call.receipt_us is not None and call.receipt_us - call.accepted_us < 45e6 for call in accepted)
+    assert simulation.pages_read == simulation.pages_asked > 3
     assert simulation.readings_delivered > 0
     assert not [
         line for line in simulation.referee.violations if "secrecy" in line or "lost" in line or "truth" in line

@@ -53,3 +53,12 @@ def test_order_is_by_time_and_pranks_are_marked():
     pranks = [p for p in crowd if not p.genuine]
     assert len(pranks) / len(crowd) == pytest.approx(0.2, abs=0.04)
     assert {p.form["text"] for p in pranks} <= set(call_texts.PRANKS)
+
+
+def test_who_only_looks_comes_all_day_and_does_not_depend_on_other_boxes():
+    alone = people.lookers(1, ["a"], 0, 240 * people.HOUR_US, 12)
+    both = people.lookers(1, ["a", "b"], 0, 240 * people.HOUR_US, 12)
+    assert 90 < len(alone) < 150
+    assert [one for one in both if one[1] == "a"] == alone
+    assert both == sorted(both)
+    assert people.lookers(1, ["a"], 0, people.HOUR_US, 0) == []
