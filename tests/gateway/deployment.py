@@ -134,7 +134,7 @@ class GatewayProcess:
         self.process: asyncio.subprocess.Process | None = None
         self.port = 0
 
-    async def start(self, timeout_s: float = 20.0) -> None:
+    async def start(self, timeout_s: float = 60.0) -> None:
         with (self.deployment.folder / "log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", "from kiezbox_gateway.command import main; main()",
