@@ -30,7 +30,7 @@ OUTBOX_CALLS = 24
 """More than custody has places for; the rest waits on flash."""
 
 ROUNDS = 3
-TRIES = 10
+TRIES = 20
 NEIGHBOURS = 24
 CHANNEL_NAME = "Kiezbox"
 CHANNEL_KEY = bytes(range(32))

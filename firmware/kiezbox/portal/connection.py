@@ -102,11 +102,11 @@ class Connection:
     def __init__(self, stream, phone: str, now_ms: int) -> None:  # noqa: ANN001
         self.phone = phone
         self.since_ms = self.moved_ms = now_ms
-        self._stream = stream
+        self.stream = stream
 
     async def serve(self, server) -> None:  # noqa: ANN001
         """Read one request, write its answer, hang up. For the whole life of a connection."""
-        stream = self._stream
+        stream = self.stream
         texts = None
         try:
             request = None

@@ -2,8 +2,8 @@
 """The web server of a box: one request a connection, 15 connections, none of which can keep the others waiting.
 
 1. When all places are taken, a newcomer gets that of the idlest: first of a phone that holds several, then of one that
-   has sent nothing, then of one that has stopped sending. Nobody is interrupted while a call is being stored. As long
-   as nobody gives way, newcomers wait in the listening socket.
+   has sent nothing, then of one that has stopped sending. Whose bytes wait to be read is not idle. Nobody is
+   interrupted while a call is being stored. As long as nobody gives way, newcomers wait in the listening socket.
 2. Memory is a place, too: with less than a page and a call need, nobody new is let in before somebody leaves.
 3. Every connection has a time for its request and one for taking the answer; one task looks after all of them while
    there are any. A box without visitors has nothing to do here.
@@ -17,6 +17,7 @@ import binascii
 import gc
 import hashlib
 import os
+import select
 import socket
 
 from kiezbox.portal.connection import Connection, readable
@@ -134,6 +135,10 @@ class Server:
             rank = (held, not one.begun, idle_ms)
             if worst is None or rank > worst_rank:
                 worst, worst_rank = one, rank
+        if worst and not worst.answering and _has_bytes(worst.stream):
+            # It is not idle; the box has not come to read yet.
+            worst.moved_ms = now_ms
+            return False
         if worst:
             self._end(worst, "gave_way")
         return worst is not None
@@ -155,6 +160,13 @@ class Server:
                     except MemoryError as error:
                         self.failed(error)  # Next time; the others still have somebody to look after them.
         self._watch = None
+
+
+def _has_bytes(stream) -> bool:  # noqa: ANN001
+    """Whether something waits to be read, be it only the end."""
+    poller = select.poll()
+    poller.register(stream, select.POLLIN)
+    return bool(poller.poll(0))
 
 
 async def serve(box, host: str, http_port: int, dns_port: int = 0, address: str = "", entropy=os.urandom):  # noqa: ANN001, ANN201
