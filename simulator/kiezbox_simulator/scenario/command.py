@@ -190,7 +190,7 @@ def place(
     """Propose where boxes should stand, and say which one the network can least afford to lose.
 
     A small area file: name = "Schöneberg", outline = [[0, 0], [2600, 0], [2600, 2200], [0, 2200]] in metres east and
-    north, and a table [gateway] with name, x_m, y_m, height_m. All keys: docs/simulator.md.
+    north, and a table gateway with name, x_m, y_m, height_m. All keys: docs/simulator.md.
     """
     try:
         found = load_area(area)
