@@ -28,6 +28,7 @@ def report_of(box, ports, node, supervisor, now_ms: int) -> dict:  # noqa: ANN00
     time_s, quality = ports.clock.wall()
     neighbours = node.mesh.neighbours.nodes
     counters = node.counters
+    gc.collect()  # What is free is said, not what happened to be unused.
     health = {
         "time_s": time_s,
         "clock_source": ports.clock.source(),
