@@ -117,6 +117,21 @@ def test_too_long_a_record_is_refused_and_changes_nothing(opened: Open) -> None:
     assert journal.size_bytes() == 0
 
 
+def test_a_file_that_could_not_be_opened_again_is_opened_later(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = opened()
+    journal.append(1, b"first")
+
+    def refuse(*_: object) -> None:
+        raise OSError(28)
+
+    with monkeypatch.context() as flash:
+        flash.setattr("kiezbox.box.journal.os.rename", refuse)
+        with pytest.raises(OSError, match="28"):
+            journal.rewrite(lambda kind, payload: True)
+    journal.append(1, b"second")
+    assert [payload for _, payload in journal.records()] == [b"first", b"second"]
+
+
 def test_rewrite_keeps_what_is_wanted_and_goes_on(opened: Open) -> None:
     journal = opened()
     for number in range(10):

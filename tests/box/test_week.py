@@ -15,10 +15,10 @@ from kiezbox_simulator.scenario.simulation import Simulation
 LONG = bool(os.environ.get("KIEZBOX_LONG"))
 HOURS = 168 if LONG else 6
 BOXES = 2
-KINDS = ("power_cut", "power_cut", "radio_reset", "sensor", "gateway_death", "full_flash", "clock_jump")
+KINDS = ("power_cut", "power_cut", "radio_reset", "sensor", "gateway_death", "clock_jump")
 HEAP_DRIFT_BYTES = 8 * 1024
-"""What a box may hold more at the end than after its first hours: entries of calls, at most sixteen, and numbers of
-readings that wait for a gateway."""
+"""What a box may hold more at the end than half-way: by then entries of calls (at most sixteen), neighbours and what is
+remembered of frames have filled up."""
 
 
 def faults(seed: int) -> list[dict[str, Any]]:
@@ -73,6 +73,6 @@ def test_days_of_faults_lose_no_call_and_leave_memory_as_it_was(tmp_path: Path, 
     assert len(free) == BOXES
     for found in free.values():
         print("heap free in bytes, in order:", found)
-        assert found[-1] > found[0] - HEAP_DRIFT_BYTES
+        assert found[-1] > found[len(found) // 2] - HEAP_DRIFT_BYTES
     second = run(tmp_path / "second-with-another-name", seed, 1)
     assert second.trace.sha256 == first.trace.sha256

@@ -43,6 +43,8 @@ class Journal:
             raise ValueError("record too long")
         head = bytes((_MAGIC, kind)) + len(payload).to_bytes(2, "little")
         size_bytes = self.size_bytes()
+        if self._file is None:
+            self._file = open(self.path, "ab")  # The flash refused when it was to be opened again.
         try:
             self._file.write(head + payload + crc32(payload, kind).to_bytes(4, "little"))
             self._file.flush()
@@ -92,6 +94,7 @@ class Journal:
             raise
         fresh.close()
         self.close()
+        self._file = None
         os.rename(name, self.path)
         self._file = open(self.path, "ab")
 
@@ -118,6 +121,7 @@ class Journal:
             self._file.close()
         except OSError:
             pass
+        self._file = None
         self._file = open(self.path, "ab")
         if self.size_bytes() > size_bytes:
             self._repair()
