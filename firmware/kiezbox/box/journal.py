@@ -21,9 +21,14 @@ RECORD_LENGTH_MAX = 2048
 class Journal:
     """One file of records. The path's folder exists. `damaged`: something in it was no record when it was opened."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, fresh: bool = False) -> None:  # noqa: FBT001, FBT002
+        """fresh: begin with an empty file. Raises OSError then, if the flash refuses; else it is tried again later."""
         self.path = path
         self.damaged = False
+        self._file = None
+        if fresh:
+            self._file = open(path, "wb")  # type: ignore[assignment]
+            return
         try:
             self._file = open(path, "ab")
             whole = 0
@@ -33,7 +38,6 @@ class Journal:
         except OSError:
             # The file system itself cannot read it: a box without its old records is better than none.
             self.damaged = True
-            self._file = None
         if self.damaged:
             self._repair()
 
@@ -54,10 +58,15 @@ class Journal:
 
     def size_bytes(self) -> int:
         """Length of the file."""
-        return os.stat(self.path)[6]
+        try:
+            return os.stat(self.path)[6]
+        except OSError:
+            return 0
 
     def records(self):  # noqa: ANN201 - a generator of (kind, payload); MicroPython has no typing
         """All whole records, oldest first."""
+        if not self.size_bytes():
+            return
         with open(self.path, "rb") as file:
             at = 0
             while True:
@@ -83,7 +92,7 @@ class Journal:
         """
         name = self.path + ".new"
         _remove(name)
-        fresh = Journal(name)
+        fresh = Journal(name, True)
         try:
             for kind, payload in self.records():
                 if wanted(kind, payload):
@@ -110,10 +119,10 @@ class Journal:
             # No room, or nothing readable. New records go behind the damage and are found there.
             try:
                 self.close()
+                self._file = None
                 self._file = open(self.path, "ab")
             except OSError:
-                _remove(self.path)
-                self._file = open(self.path, "ab")
+                _remove(self.path)  # `append` makes a new one.
 
     def _reopen(self, size_bytes: int) -> None:
         """A write that failed half-way must leave nothing that a later flush would write."""
