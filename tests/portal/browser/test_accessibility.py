@@ -78,7 +78,7 @@ def test_pages_after_sending(shared: BoxProcess, page: Page, name: str) -> None:
     page.locator("button.p").click()
     assert page.locator("[role=alert]").count() == 1
     check(page)
-    page.locator("#text").fill("x")
+    page.locator("#text").fill(f"x {name}")
     page.locator("button.p").click()
     check(page)
     code = page.locator(".c strong").inner_text().replace("-", "")
