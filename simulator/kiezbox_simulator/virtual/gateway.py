@@ -25,6 +25,7 @@ from kiezbox_simulator.virtual.station import Station
 from kiezbox_simulator.world import chance
 
 STATION_NAME = "Leitstelle (Simulation)"
+ANSWER_PAUSE_US = 20_000_000
 WAITING_MAX = 8
 """Own packets handed to the mesh and not yet sent, before the endpoint is asked for more."""
 
@@ -158,9 +159,11 @@ class Gateway(CoreNode):
 
     def _publish(self) -> None:
         if self.uplink:
-            for received in self._for_the_city:
+            for place, received in enumerate(self._for_the_city):
                 share = chance.uniform(self._seed, "station", received.node_num, received.counter)
-                self.schedule.at(self.schedule.now_us + round(60e6 + 240e6 * share), self._answer, received)
+                # A station works off what waited one call after the other.
+                delay_us = round(60e6 + 240e6 * share) + place * ANSWER_PAUSE_US
+                self.schedule.at(self.schedule.now_us + delay_us, self._answer, received)
             self._for_the_city.clear()
 
     def _answer(self, received: Received) -> None:
