@@ -363,7 +363,7 @@ class Report:
         return {s.index: (s.site, kinds.get(s.name, "attacker")) for s in self.simulation.ether.stations}
 
     def _own_links(self, sites: dict[int, tuple[Any, str]]) -> dict[tuple[int, int], int]:
-        return {link: count for link, count in self.simulation.link_uses.items()
+        return {link: count for link, count in self.simulation.air_log.link_uses.items()
                 if all(sites[end][1] not in ("stranger", "attacker") for end in link)}  # fmt: skip
 
     def _hops(self) -> dict[int, int]:

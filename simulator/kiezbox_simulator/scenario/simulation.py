@@ -7,7 +7,6 @@ Not here: what breaks (faults.py), who attacks (attackers.py), energy (power.py)
 
 import time
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,19 @@ from kiezbox.protocol.counter import CounterExhausted
 from kiezbox.protocol.custody import CustodyFull
 from kiezbox.protocol.gateway_endpoint import Received
 from kiezbox.protocol.mesh import PacketReceived
-from kiezbox_simulator.scenario import attackers, faults
+from kiezbox_simulator.scenario import attackers, faults, nodes
+from kiezbox_simulator.scenario.air_log import AirLog
 from kiezbox_simulator.scenario.power import PowerSystem
 from kiezbox_simulator.scenario.referee import Call, Referee, Understood, words_of
 from kiezbox_simulator.scenario.schema import Scenario
+from kiezbox_simulator.scenario.stock_traffic import StockTraffic
 from kiezbox_simulator.scenario.town import Inhabitant, inhabitants, secret
 from kiezbox_simulator.virtual.core_box import CoreBox
 from kiezbox_simulator.virtual.ether import Ether
 from kiezbox_simulator.virtual.gateway import Gateway, Store
 from kiezbox_simulator.virtual.modulation import modulation, on_air_us
 from kiezbox_simulator.virtual.schedule import Schedule
-from kiezbox_simulator.virtual.station import REASONS, Transmission
-from kiezbox_simulator.virtual.stock_node import TELEMETRY_LENGTHS, TEXT_PORTNUM, StockNode
+from kiezbox_simulator.virtual.stock_node import TEXT_PORTNUM, StockNode
 from kiezbox_simulator.virtual.trace import Trace
 from kiezbox_simulator.world import chance, people, weather
 from kiezbox_simulator.world.link import Channel
@@ -90,8 +90,6 @@ class Simulation:
         self.blackout = False
         self.readings_delivered = 0
         self.hops: dict[int, int] = {}
-        self.airtime_by_kind_us: dict[str, int] = {}
-        self.link_uses: dict[tuple[int, int], int] = {}
         self.events: list[tuple[int, str]] = []
         self.stolen: set[int] = set()
         """Boxes in the hands of somebody else, while the district does not know it."""
@@ -103,8 +101,6 @@ class Simulation:
         self._by_counter: dict[tuple[int, int], Call] = {}
         self._by_packet: dict[tuple[int, int], Call] = {}
         self._readings_seen: set[tuple[int, int]] = set()
-        self._telemetry_packets: dict[tuple[int, int], tuple[int, int]] = {}
-        self._telemetry_parts: dict[tuple[int, int], int] = {}
         self._understood: Understood | None = None
         self._vm_pool: Any = None
         if scenario.boxes.kind == "vm":
@@ -113,6 +109,7 @@ class Simulation:
             if work_dir is None:
                 raise ValueError("vm boxes need a folder to work in")
             self._vm_pool = VmPool(self, work_dir, modulation(scenario.radio.preset), cores, start_order_seed)
+        self.stock_traffic = StockTraffic(self)
         self._build()
         self.power = PowerSystem(self) if scenario.energy is not None else None
         self._plan()
@@ -129,56 +126,22 @@ class Simulation:
         self.attackers = attackers.build(self, own)
         self.referee.lawless = {attacker.station.index for attacker in self.attackers}
         self.ether.connect()
-        self.ether.on_start.append(self._started)
-        self.ether.on_end.append(self._ended)
+        self.air_log = AirLog(self.trace, self.referee)
+        self.ether.on_start.append(self.air_log.started)
+        self.ether.on_end.append(self.air_log.ended)
         root_keys = {i.node_num: i.root_key for i in self.inhabitants if i.kind in ("vm", "core")}
         for inhabitant, station in zip(self.inhabitants, self.ether.stations, strict=False):
+            name = inhabitant.site.key
             if inhabitant.kind == "gateway":
-                self.gateways[inhabitant.site.key] = Gateway(
-                    self.ether,
-                    station,
-                    seed=self.seed,
-                    channel=self.mesh_channel,
-                    preset_name=radio.preset,
-                    hop_limit=radio.hop_limit,
-                    boxes=root_keys,
-                    signing_key=self.signing_key,
-                    store=self.store,
-                    on_stored=self._stored,
-                    start_unix_s=self.scenario.start_unix_s,
-                    on_text=self._text_heard,
-                )
+                self.gateways[name] = nodes.gateway(self, station, root_keys, self._stored, self._text_heard)
             elif inhabitant.kind == "core":
-                self.boxes[inhabitant.site.key] = CoreBox(
-                    self.ether,
-                    station,
-                    seed=self.seed,
-                    channel=self.mesh_channel,
-                    preset_name=radio.preset,
-                    hop_limit=radio.hop_limit,
-                    root_key=inhabitant.root_key,
-                    district_public_keys=self.public_keys,
-                    interval_s=self.scenario.readings.interval_s,
-                    samples_per_frame=self.scenario.readings.samples_per_frame,
-                    measure=lambda box: self.measure(box.station.name),
-                    on_stage=self._core_stage,
-                    start_unix_s=self.scenario.start_unix_s,
-                )
+                self.boxes[name] = nodes.core_box(self, station, inhabitant.root_key, self._core_stage)
             elif inhabitant.kind == "vm":
-                self.boxes[inhabitant.site.key] = self._vm_pool.add(inhabitant, station)
+                self.boxes[name] = self._vm_pool.add(inhabitant, station)
+            elif inhabitant.kind == "stranger":
+                self.strangers[name] = nodes.stranger(self, station)
             else:
-                channel = self.mesh_channel
-                if inhabitant.kind == "stranger":
-                    channel = MeshChannel("", b"\x01", self.scenario.strangers.preset)
-                node = StockNode(
-                    self.ether,
-                    station,
-                    seed=self.seed,
-                    channel=channel,
-                    preset_name=self.scenario.strangers.preset if inhabitant.kind == "stranger" else radio.preset,
-                    hop_limit=3 if inhabitant.kind == "stranger" else radio.hop_limit,
-                )
-                (self.strangers if inhabitant.kind == "stranger" else self.boxes)[inhabitant.site.key] = node
+                self.boxes[name] = nodes.stock_box(self, station)
 
     def _plan(self) -> None:
         scenario = self.scenario
@@ -219,18 +182,7 @@ class Simulation:
             ):
                 self.boxes[box].expect(time_us)
                 self.schedule.at(time_us, self._look, (box, key))
-        if scenario.boxes.kind == "stock":
-            for name, node in self.boxes.items():
-                self.schedule.at(
-                    round(self._interval_us * chance.uniform(self.seed, "phase", name)), self._telemetry, (node, 1)
-                )
-        for name, node in self.strangers.items():
-            offset_us = round(scenario.strangers.period_s * 1e6 * chance.uniform(self.seed, "phase", name))
-            self.schedule.at(offset_us, self._chatter, (node, 1))
-
-    @property
-    def _interval_us(self) -> int:
-        return self.scenario.readings.interval_s * 1_000_000
+        self.stock_traffic.plan()
 
     # Running
 
@@ -289,20 +241,6 @@ class Simulation:
             if gateway.station.alive:
                 gateway.broadcast_bulletin(bulletin.headline, bulletin.text, bulletin.language, number)
                 return
-
-    def _telemetry(self, item: tuple[StockNode, int]) -> None:
-        node, number = item
-        self.schedule.at(self.schedule.now_us + self._interval_us, self._telemetry, (node, number + 1))
-        if node.station.alive:
-            for packet_id in node.send_telemetry(number):
-                self._telemetry_packets[node.station.node_num, packet_id] = (node.station.node_num, number)
-
-    def _chatter(self, item: tuple[StockNode, int]) -> None:
-        node, number = item
-        mean_us = self.scenario.strangers.period_s * 1e6
-        gap_us = chance.exponential(self.seed, mean_us, node.station.name, number)
-        self.schedule.at(self.schedule.now_us + round(gap_us), self._chatter, (node, number + 1))
-        node.send_bytes(TEXT_PORTNUM, b"x" * self.scenario.strangers.payload_length)
 
     # Calls
 
@@ -438,47 +376,7 @@ class Simulation:
                 call.delivered_us = self.schedule.now_us
                 self.trace.add("heard", call.box, call.key)
         elif self.scenario.boxes.kind == "stock":
-            # A reading is there when the last of its packets is.
-            reading = self._telemetry_packets.pop((header.from_node, header.packet_id), None)
-            if reading is not None:
-                parts = self._telemetry_parts[reading] = self._telemetry_parts.get(reading, 0) + 1
-                self.readings_delivered += parts == len(TELEMETRY_LENGTHS)
-
-    # The air
-
-    def _started(self, transmission: Transmission) -> None:
-        sender = transmission.sender
-        understood = self.referee.understand(transmission.frame)
-        self.referee.started(transmission, understood)
-        kind = "other"
-        if understood is not None:
-            kind = f"{understood.portnum}/{understood.kind}"
-            # The owner of a frame is who sends it with the hops it began with.
-            role = "own" if understood.from_node == sender.node_num else "relayed"
-            kind = f"{kind}/{role}"
-        self.airtime_by_kind_us[kind] = (
-            self.airtime_by_kind_us.get(kind, 0) + transmission.end_us - transmission.start_us
-        )
-
-    def _ended(self, transmission: Transmission) -> None:
-        self.referee.ended(transmission)
-        heard = [str(reception.station.index) for reception in transmission.receptions if not reception.fate]
-        lost = [
-            f"{reception.station.index}:{REASONS[reception.fate]}"
-            for reception in transmission.receptions
-            if reception.fate and reception.station.alive
-        ]
-        sender = transmission.sender.index
-        for reception in transmission.receptions:
-            if not reception.fate:
-                link = (sender, reception.station.index)
-                self.link_uses[link] = self.link_uses.get(link, 0) + 1
-        digest = sha256(transmission.frame).hexdigest()[:16]
-        self.trace.add(
-            "frame",
-            transmission.sender.name,
-            f"{digest} {len(transmission.frame)} to {','.join(heard)} not {','.join(lost)}",
-        )
+            self.readings_delivered += self.stock_traffic.completes_reading(header.from_node, header.packet_id)
 
     def of_kind(self, *kinds: str) -> list[Inhabitant]:
         """Inhabitants of these kinds."""

@@ -139,7 +139,7 @@ def _readings(simulation: "Simulation") -> dict[str, Any]:
     waiting = sum(getattr(box, "readings_waiting", 0) for box in simulation.boxes.values())
     delivered = simulation.readings_delivered
     airtime_us = sum(
-        spent for kind, spent in simulation.airtime_by_kind_us.items() if kind.startswith(("256/1/", "67/0/"))
+        spent for kind, spent in simulation.air_log.airtime_by_kind_us.items() if kind.startswith(("256/1/", "67/0/"))
     )
     return {
         "made": made,
@@ -164,7 +164,9 @@ def _airtime(simulation: "Simulation") -> dict[str, Any]:
         "total_s": round(total_us / 1e6, 3),
         "mean_box_pct": round(100 * sum(s.airtime_us for s in boxes) / len(boxes) / (hours * HOUR_US), 4),
         "greatest_hour_pct": round(100 * max(greatest.values(), default=0) / HOUR_US, 3),
-        "by_kind_s": {kind: round(spent / 1e6, 3) for kind, spent in sorted(simulation.airtime_by_kind_us.items())},
+        "by_kind_s": {
+            kind: round(spent / 1e6, 3) for kind, spent in sorted(simulation.air_log.airtime_by_kind_us.items())
+        },
     }
 
 
