@@ -14,7 +14,8 @@ from pathlib import Path
 import structlog
 from cryptography import x509
 
-from kiezbox_gateway import clock
+from kiezbox_gateway import blackout, clock
+from kiezbox_gateway.blackout import Proposal
 from kiezbox_gateway.gateway import Gateway
 from kiezbox_gateway.job_watch import SUPERSEDED
 from kiezbox_gateway.language import text
@@ -51,6 +52,11 @@ KINDS: dict[str, Kind] = {
     ),
     "answer_not_delivered": Kind(
         True, "Answers that did not reach their box", "tell these people another way, or answer again"
+    ),
+    "blackout_proposed": Kind(
+        True,
+        "Boxes report that the power is out",
+        "find out whether it is true; no box switches by itself. To switch all: kiezbox gateway mode emergency",
     ),
     "radio_away": Kind(True, "The radio is away: no box can be heard", "check cable, power and antenna of the radio"),
     "radio_contended": Kind(
@@ -130,6 +136,7 @@ class Facts:
     calls_unread: int = 0
     calls_not_at_city: int = 0
     answers_lost: int = 0
+    blackout_proposed: tuple[Proposal, ...] = ()
     boxes_silent: tuple[str, ...] = ()
     keys_open: tuple[str, ...] = ()
     files_changed: tuple[str, ...] = ()
@@ -155,6 +162,8 @@ def judge(facts: Facts) -> list[Alarm]:
         ("restart_needed", facts.files_changed),
     )
     raised |= {name: _listed(values) for name, values in lists if values}
+    if facts.blackout_proposed:
+        raised["blackout_proposed"] = _reasons(facts.blackout_proposed)
     backup_age_s = facts.uptime_s if facts.backup_age_s is None else facts.backup_age_s
     plain = (
         ("radio_away", not facts.radio_ready and facts.radio_state_s >= RADIO_AWAY_S),
@@ -177,6 +186,18 @@ def judge(facts: Facts) -> list[Alarm]:
     return [Alarm(name, raised[name]) for name in KINDS if name in raised]
 
 
+def _reasons(proposals: tuple[Proposal, ...]) -> str:
+    """How many boxes say so for which reason, and which."""
+    lost = [each.name for each in proposals if each.grid_lost]
+    silent = [each.name for each in proposals if not each.grid_lost]
+    parts = []
+    if lost:
+        parts.append(text("{count} see no mains ({boxes})", count=len(lost), boxes=_listed(lost)))
+    if silent:
+        parts.append(text("{count} hear nobody ({boxes})", count=len(silent), boxes=_listed(silent)))
+    return "; ".join(parts)
+
+
 def _listed(values: Iterable[str], most: int = 5) -> str:
     found = list(values)
     more = f" (+{len(found) - most})" if len(found) > most else ""
@@ -190,6 +211,7 @@ async def look(gateway: Gateway) -> list[Alarm]:
     link, city, settings = gateway.link.status, gateway.city.status, gateway.configuration
     store_alarm = gateway.custody.status.alarm
     unread = late = lost = refused = 0
+    proposed: list[Proposal] = []
     heard: dict[int, int] = {}
     incidents: frozenset[str] = frozenset()
     try:
@@ -206,6 +228,7 @@ async def look(gateway: Gateway) -> list[Alarm]:
             # What a later stage of the same call has made pointless did reach its box, with that one.
             (now_ms - ANSWER_LOST_S * 1000, SUPERSEDED),
         )
+        proposed = await blackout.proposals(gateway, now_ms)
         heard = {row[0]: row[1] for row in await gateway.store.rows("SELECT node_num, heard_ms FROM box")}
         refused = sum(city.set_aside.values())
         if refused and not await _waits_long(gateway, now_ms):
@@ -243,6 +266,7 @@ async def look(gateway: Gateway) -> list[Alarm]:
             calls_unread=unread,
             calls_not_at_city=late,
             answers_lost=lost,
+            blackout_proposed=tuple(proposed),
             boxes_silent=tuple(silent),
             keys_open=tuple(box.name for box in gateway.boxes.values() if box.next_root_key is not None),
             files_changed=from_disk.files_changed,

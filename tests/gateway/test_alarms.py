@@ -9,6 +9,7 @@ import pytest
 
 from kiezbox_gateway import alarms, box_files, language
 from kiezbox_gateway.alarms import KINDS, Facts
+from kiezbox_gateway.blackout import Proposal
 from tests.gateway.city.certificates import Authority
 from tests.gateway.deployment import emergency
 from tests.gateway.running import running_gateway
@@ -17,6 +18,7 @@ CAUSES: dict[str, dict[str, Any]] = {
     "call_unread": {"calls_unread": 2},
     "call_not_at_city": {"calls_not_at_city": 1},
     "answer_not_delivered": {"answers_lost": 1},
+    "blackout_proposed": {"blackout_proposed": (Proposal(1, "Box 1", grid_lost=True),)},
     "radio_away": {"radio_ready": False, "radio_state_s": 61},
     "radio_contended": {"radio_contended": True},
     "radio_settings": {"radio_differences": ("region",)},

@@ -95,7 +95,7 @@ def said_in_tables() -> Iterator[tuple[str, str]]:
     for kind in alarms.KINDS.values():
         yield kind.sentence, "alarms"
         yield kind.advice, "alarms"
-    for table in (desk.CATEGORIES, desk.STAGES, desk.JOB_STATES, desk.JOB_KINDS, desk.MODES):
+    for table in (desk.CATEGORIES, desk.STAGES, desk.JOB_STATES, desk.JOB_KINDS, desk.MODES, desk.SIGNS):
         for value in table.values():
             yield value, "desk"
     for outbox_class in set(CLASS_OF_KIND.values()):

@@ -9,7 +9,7 @@ import typer
 from kiezbox_gateway.command import client, printing
 from kiezbox_gateway.command.client import DEFAULT_CONFIG, ConfigOption, JsonOption
 from kiezbox_gateway.language import text
-from kiezbox_gateway.web.desk import CATEGORIES, STAGES
+from kiezbox_gateway.web.desk import CATEGORIES, SIGNS, STAGES
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -64,6 +64,7 @@ def boxes(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) ->
             **each,
             "mode": text(each["mode"]) if each["mode"] else None,
             "battery": (each["health"] or {}).get("battery_mv"),
+            "signs": ", ".join(text(SIGNS[sign]) for sign in each["signs"] if sign in SIGNS) or None,
         }
         for each in found
     ]
@@ -76,8 +77,18 @@ def boxes(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) ->
         "rssi_dbm": "dBm",
         "battery": "mV",
         "mode": text("Mode"),
+        "signs": text("Reports"),
     }
     printing.table(rows, columns, text("Boxes"))
+    proposing = [each for each in found if "blackout_proposed" in each["signs"] and each["mode"] != "emergency"]
+    if proposing:
+        printing.line(
+            text(
+                "{count} boxes propose a blackout. Is it true? To switch all: kiezbox gateway mode emergency",
+                count=len(proposing),
+            ),
+            "bold red",
+        )
 
 
 @app.command()

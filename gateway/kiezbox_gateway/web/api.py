@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kiezbox_gateway import alarms
+from kiezbox_gateway import alarms, blackout
 from kiezbox_gateway.city.message import instant
 from kiezbox_gateway.gateway import Gateway
 from kiezbox_gateway.store import calls, jobs
@@ -110,11 +110,12 @@ async def box_list(gateway: Gateway) -> list[dict[str, Any]]:
         " mode, mode_epoch FROM box"
     )
     known = {row[0]: row for row in rows}
-    commanded = await _modes_confirmed(gateway)
+    confirmed = await blackout.modes_confirmed(gateway)
     found = []
     for node_num, box in sorted(gateway.boxes.items()):
         row = known.get(node_num) or (node_num, 0, None, 0, 0, None, None, None, None, None, None, None)
-        mode, epoch = max((row[10], row[11]), commanded.get(node_num, (None, None)), key=lambda each: each[1] or 0)
+        mode, epoch = blackout.current_mode((row[10], row[11]), confirmed.get(node_num))
+        health = None if row[8] is None else json.loads(row[8])
         found.append(
             {
                 "box": f"{node_num:08x}",
@@ -133,20 +134,11 @@ async def box_list(gateway: Gateway) -> list[dict[str, Any]]:
                 "mode_epoch": epoch,
                 "key_change_open": box.next_root_key is not None,
                 "health_at": _moment(row[9]),
-                "health": None if row[8] is None else json.loads(row[8]),
+                "signs": blackout.signs_of((health or {}).get("signs")),
+                "health": health,
             }
         )
     return found
-
-
-async def _modes_confirmed(gateway: Gateway) -> dict[int, tuple[int, int]]:
-    """(mode, epoch) of the newest mode command that each box has confirmed; its own word comes with its next health."""
-    rows = await gateway.store.rows(
-        "SELECT b.node_num, json_extract(j.message, '$.mode'), json_extract(j.message, '$.epoch')"
-        " FROM job j JOIN job_box b ON b.job = j.number WHERE j.kind = 'mode' AND b.state = 'confirmed'"
-        " ORDER BY j.number"
-    )
-    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 async def messages(gateway: Gateway, request: web.Request) -> web.Response:

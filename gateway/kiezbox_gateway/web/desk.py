@@ -48,6 +48,14 @@ JOB_KINDS = {
     "configuration": "Settings",
     "time": "Time",
 }
+# What a box reports beside its readings, by the name in the API.
+SIGNS = {
+    "blackout_proposed": "proposes a blackout",
+    "grid_lost": "sees no mains",
+    "gateway_silent": "hears no gateway",
+    "uplink_silent": "hears nothing by Wi-Fi",
+    "settings_on_trial": "tries new settings",
+}
 MODES = {"everyday": "everyday", "emergency": "emergency", "exercise": "exercise", "maintenance": "maintenance"}
 
 

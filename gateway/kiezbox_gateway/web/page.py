@@ -26,7 +26,12 @@ ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("kiezbox_gateway.web"), autoescape=True, undefined=jinja2.StrictUndefined
 )
 ENVIRONMENT.globals.update(
-    t=language.text, age=desk.age, clock_time=desk.clock_time, modes=desk.MODES, stage_names=desk.STAGES
+    t=language.text,
+    age=desk.age,
+    clock_time=desk.clock_time,
+    modes=desk.MODES,
+    stage_names=desk.STAGES,
+    sign_names=desk.SIGNS,
 )
 FIELDS_MAX = 20
 ORDERS_SHOWN = 8
