@@ -18,6 +18,7 @@ from kiezbox.protocol import messages as protocol_messages
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint
 from kiezbox_gateway.clock import monotonic_ms, unix_ms
 from kiezbox_gateway.job_watch import JobWatch
+from kiezbox_gateway.language import SpokenError
 from kiezbox_gateway.outflow import PAYLOAD_LIFETIME_MS, Outflow
 from kiezbox_gateway.radio import events as radio_events
 from kiezbox_gateway.radio.link import RadioLink
@@ -34,9 +35,16 @@ SCOPES = {"all": 0, "district": 1, "box": 2}
 QUERIES_MAX = 256
 # Broadcasts that are not done; an operator who gives more has made a mistake.
 JOBS_MAX = 256
+# How far ahead the end of a mode may lie. Shorter than the first, boxes that are hard to reach would never see it.
+UNTIL_MIN_S = 300
+UNTIL_MAX_S = 30 * 86_400
 EMOJI_STORED = "✅"
 
 log = structlog.get_logger(part="downlink")
+
+
+class ModeError(SpokenError, ValueError):
+    """This mode command would not do what is wanted."""
 
 
 class Downlink:
@@ -100,17 +108,28 @@ class Downlink:
         scope: str = "all",
         box: int | None = None,
         lifetime_s: int = 86_400,
+        until_s: int | None = None,
         command_id: str | None = None,
     ) -> tuple[int, int]:
-        """Broadcast a signed mode command. Returns (job number, epoch). Raises ValueError, StoreError."""
+        """Broadcast a signed mode command. Returns (job number, epoch). Raises ModeError, ValueError, StoreError.
+
+        until_s: Unix time at which each box ends the mode by itself; no box is told after that.
+        """
         self._check_room()
         now_ms = unix_ms()
+        if until_s is not None:
+            left_s = until_s - now_ms // 1000
+            if not UNTIL_MIN_S <= left_s <= UNTIL_MAX_S:
+                raise ModeError("a mode ends by itself after 5 minutes at the earliest and 30 days at the latest")
+            lifetime_s = min(lifetime_s, left_s)
         message: dict[str, Any] = {
             "mode": MODES[mode],
             "scope": SCOPES[scope],
             "issued_s": now_ms // 1000,
             "expires_s": now_ms // 1000 + lifetime_s,
         }
+        if until_s is not None:
+            message["until_s"] = until_s
         if scope == "district":
             message["district"] = self._district
         if scope == "box":
@@ -140,6 +159,8 @@ class Downlink:
                 command_id=command_id,
             )
             body = {"mode": mode, "epoch": epoch, "scope": scope, "origin": origin}
+            if until_s is not None:
+                body["until_s"] = until_s
             messages.take(
                 connection,
                 NewMessage(
@@ -153,7 +174,8 @@ class Downlink:
                     body=json.dumps(body),
                 ),
             )
-            jobs.audit(connection, now_ms, origin, "mode", f"{mode} epoch {epoch} scope {scope}")
+            end = "" if until_s is None else f" until {until_s}"
+            jobs.audit(connection, now_ms, origin, "mode", f"{mode} epoch {epoch} scope {scope}{end}")
             return number, epoch, True
 
         number, epoch, new = await self._store.submit(store)

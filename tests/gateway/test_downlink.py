@@ -2,6 +2,8 @@
 """Modes, answers, bulletins and questions down to real box endpoints; jobs over a restart."""
 
 import asyncio
+import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,30 @@ async def test_mode_reaches_every_box_and_each_confirms(tmp_path: Path) -> None:
         assert {box["state"] for box in found["jobs"][0]["boxes"]} == {"confirmed"}
         rows = await running.gateway.store.rows("SELECT kind FROM message WHERE kind = 'mode' AND confirmed_ms IS NULL")
         assert rows == [("mode",)]
+
+
+async def test_mode_that_ends_by_itself(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path) as running:
+        now_s = int(time.time())
+        for wrong_s in (now_s - 10, now_s + 60, now_s + 31 * 86_400):
+            status, body = await running.request("POST", "/api/v1/mode", {"mode": "emergency", "until_s": wrong_s})
+            assert (status, "30 days" in body["error"]) == (422, True)
+        for wrong in (-1, 0, 1 << 32, "18:30", 1.5):
+            status, _ = await running.request("POST", "/api/v1/mode", {"mode": "emergency", "until_s": wrong})
+            assert status == 422
+        assert await running.gateway.store.rows("SELECT count(*) FROM job") == [(0,)]
+        until_s = now_s + 3_600
+        status, body = await running.request("POST", "/api/v1/mode", {"mode": "emergency", "until_s": until_s})
+        assert status == 202
+        await until(lambda: bool(of_kind(running, 0, "ModeCommanded")))
+        (event,) = of_kind(running, 0, "ModeCommanded")
+        assert event.message["until_s"] == until_s
+        # Nobody is told of a mode that has ended.
+        assert event.message["expires_s"] <= until_s
+        rows = await running.gateway.store.rows("SELECT body FROM message WHERE kind = 'mode'")
+        assert json.loads(rows[0][0])["until_s"] == until_s
+        _, found = await running.request("GET", "/api/v1/audit")
+        assert f"until {until_s}" in found["audit"][0]["detail"]
 
 
 async def test_mode_for_one_box(tmp_path: Path) -> None:

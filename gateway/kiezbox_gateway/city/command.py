@@ -15,12 +15,14 @@ from typing import Annotated, Any, Literal
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from kiezbox_gateway.downlink import Downlink
+from kiezbox_gateway.downlink import Downlink, ModeError
 from kiezbox_gateway.store.calls import NoSuchCallError, StageError
 
 log = structlog.get_logger(part="command")
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+# As the wire format has it; how far ahead it may lie is judged when it is sent.
+UnixTime = Annotated[int, Field(ge=1, le=0xFFFFFFFF)]
 PAYLOAD_LENGTH_MAX = 16_384
 ACTIONS = {"alert": 0, "update": 1, "cancel": 2}
 
@@ -80,10 +82,11 @@ class Bulletin(Command):
 
 
 class Mode(Command):
-    """Changes the mode of all boxes."""
+    """Changes the mode of all boxes; until `until_s` (Unix time), where that is given."""
 
     mode: Literal["everyday", "emergency", "exercise", "maintenance"]
     lifetime_s: Annotated[int, Field(ge=300, le=30 * 86_400)] = 86_400
+    until_s: UnixTime | None = None
 
 
 class CityCommands:
@@ -104,6 +107,9 @@ class CityCommands:
         except ValidationError as error:
             fields = [".".join(map(str, each["loc"])) for each in error.errors()]
             log.warning("command_malformed", kind=kind, fields=fields)
+            return False
+        except ModeError as error:
+            log.warning("command_impossible", kind=kind, reason=error.sentence)
             return False
         except (ValueError, RecursionError) as error:
             log.warning("command_malformed", kind=kind, reason=type(error).__name__)
@@ -135,5 +141,6 @@ class CityCommands:
                 origin="city",
                 boxes=list(self._boxes),
                 lifetime_s=mode.lifetime_s,
+                until_s=mode.until_s,
                 command_id=f"city:{mode.id}",
             )

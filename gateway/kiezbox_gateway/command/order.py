@@ -2,6 +2,7 @@
 """`kiezbox gateway` commands that make a running gateway say something to boxes: answer, mode, notice, configure."""
 
 import secrets
+from datetime import datetime, time, timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -53,12 +54,22 @@ def mode(
         typer.Argument(metavar="MODE", help="everyday, emergency, exercise or maintenance."),
     ],
     box: Annotated[str | None, typer.Option(help="Only this box (node number in hexadecimal).")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="When the mode ends by itself: 18:30, 2026-11-26T06:00, 12h. Then a box goes back to the mode it was"
+            " set up with."
+        ),
+    ] = None,
     hours: Annotated[int, typer.Option(min=1, max=720, help="How long boxes that are out of reach are told.")] = 24,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Put the boxes into a mode. Signed with the district's key; each box confirms it, see `jobs`."""
     body: dict[str, Any] = {"mode": wanted, "lifetime_s": hours * 3600}
+    end = None if until is None else end_of(until, datetime.now().astimezone())
+    if end is not None:
+        body["until_s"] = int(end.timestamp())
     if box is not None:
         body |= {"scope": "box", "box": box.removeprefix("!").rjust(8, "0")}
     found = client.call(config, "POST", "/api/v1/mode", body)
@@ -66,6 +77,23 @@ def mode(
         printing.as_json(found)
         return
     printing.line(text("Mode {mode} is on its way as job {job}; see `jobs`.", mode=wanted, job=found["job"]))
+    if end is not None:
+        printing.line(text("It ends by itself on {date} at {time}.", date=f"{end:%d.%m.%Y}", time=f"{end:%H:%M}"))
+
+
+def end_of(given: str, now: datetime) -> datetime:
+    """When a mode ends: a time of day (the next one), a local date and time, or so many hours ahead."""
+    value = given.strip()
+    try:
+        if value.endswith("h"):
+            return (now + timedelta(hours=float(value[:-1]))).astimezone()
+        if len(value) <= len("18:30"):
+            # The wall clock decides, also over a night in which clocks are put forward or back.
+            end = datetime.combine(now.date(), time.fromisoformat(value))
+            return (end if end > now.replace(tzinfo=None) else end + timedelta(days=1)).astimezone()
+        return datetime.fromisoformat(value).astimezone()
+    except (ValueError, OverflowError, OSError):
+        raise CommandError("{given} is no time; give 18:30, 2026-11-26T06:00 or 12h", given=given) from None
 
 
 @app.command()

@@ -12,7 +12,8 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from kiezbox_gateway import roster
-from kiezbox_gateway.city.command import Bulletin, Text
+from kiezbox_gateway.city.command import Bulletin, Text, UnixTime
+from kiezbox_gateway.downlink import ModeError
 from kiezbox_gateway.gateway import Gateway
 from kiezbox_gateway.secret_files import SecretFileError
 from kiezbox_gateway.store import calls, erasure
@@ -31,6 +32,7 @@ class ModeRequest(BaseModel):
     scope: Literal["all", "district", "box"] = "all"
     box: Node | None = None
     lifetime_s: int = Field(default=86_400, ge=300, le=30 * 86_400)
+    until_s: UnixTime | None = None
 
 
 class StageRequest(BaseModel):
@@ -124,10 +126,14 @@ async def set_mode(gateway: Gateway, request: web.Request) -> web.Response:
             scope=wanted.scope,
             box=None if wanted.box is None else int(wanted.box, 16),
             lifetime_s=wanted.lifetime_s,
+            until_s=wanted.until_s,
         )
+    except ModeError as error:
+        raise ApiError(422, error.sentence, **error.values) from None
     except ValueError as error:
         raise ApiError(422, str(error)) from None
-    await note(gateway, request, "mode", f"{wanted.mode} epoch {epoch} scope {wanted.scope}")
+    end = "" if wanted.until_s is None else f" until {wanted.until_s}"
+    await note(gateway, request, "mode", f"{wanted.mode} epoch {epoch} scope {wanted.scope}{end}")
     return web.json_response({"job": job, "mode": wanted.mode, "epoch": epoch}, status=202)
 
 

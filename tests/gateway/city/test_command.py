@@ -4,6 +4,7 @@
 import asyncio
 import json
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,17 @@ async def test_only_accepted_kinds_are_carried_out(tmp_path: Path) -> None:
         assert await running.gateway.commands.take("mode", encode(id="1", mode="emergency"))
         assert await running.gateway.commands.take("mode", encode(id="1", mode="emergency"))
         assert await running.gateway.store.rows("SELECT count(*) FROM job") == [(1,)]
+
+
+async def test_mode_of_the_city_that_ends_by_itself(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path, **MODE_TOO) as running:
+        take, now_s = running.gateway.commands.take, int(time.time())
+        assert not await take("mode", encode(id="1", mode="emergency", until_s=now_s - 1))
+        assert not await take("mode", encode(id="2", mode="emergency", until_s="soon"))
+        assert await running.gateway.store.rows("SELECT count(*) FROM job") == [(0,)]
+        assert await take("mode", encode(id="3", mode="emergency", until_s=now_s + 7_200))
+        rows = await running.gateway.store.rows("SELECT json_extract(message, '$.until_s') FROM job")
+        assert rows == [(now_s + 7_200,)]
 
 
 async def test_bulletin_of_the_city(tmp_path: Path) -> None:
