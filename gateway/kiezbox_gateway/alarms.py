@@ -65,6 +65,11 @@ KINDS: dict[str, Kind] = {
     "radio_settings": Kind(
         True, "The radio's settings do not fit", "set radio.setup = true, or change them with the Meshtastic app"
     ),
+    "gateway_number_taken": Kind(
+        True,
+        "Another gateway of the district has the same gateway.number",
+        "stop one of them, give it another gateway.number (0 to 7) and start it again",
+    ),
     "store_failed": Kind(True, "Messages cannot be stored", "the disk is full, read-only or broken; see `doctor`"),
     "disk_low": Kind(False, "The disk is nearly full: readings are refused", "make room on the disk"),
     "disk_reserve_gone": Kind(True, "The disk's reserve for calls is used up", "make room on the disk at once"),
@@ -124,6 +129,7 @@ class Facts:
     radio_state_s: float = 0.0
     radio_contended: bool = False
     radio_differences: tuple[str, ...] = ()
+    number_taken: bool = False
     store_alarm: str | None = None
     disk_low: bool = False
     disk_has_reserve: bool = True
@@ -168,6 +174,7 @@ def judge(facts: Facts) -> list[Alarm]:
     plain = (
         ("radio_away", not facts.radio_ready and facts.radio_state_s >= RADIO_AWAY_S),
         ("radio_contended", facts.radio_contended),
+        ("gateway_number_taken", facts.number_taken),
         ("store_failed", facts.store_alarm is not None),
         ("disk_low", facts.disk_low),
         ("disk_reserve_gone", not facts.disk_has_reserve),
@@ -254,6 +261,7 @@ async def look(gateway: Gateway) -> list[Alarm]:
             radio_state_s=(time.monotonic_ns() // 1_000_000 - link.since_ms) / 1000,
             radio_contended=link.contended,
             radio_differences=tuple(link.differences) if link.state == "ready" else (),
+            number_taken="gateway_number_taken" in gateway.endpoint.counters,
             store_alarm=store_alarm,
             disk_low=gateway.disk.low,
             disk_has_reserve=gateway.disk.has_reserve or not gateway.disk.low,

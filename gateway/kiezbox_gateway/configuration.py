@@ -56,6 +56,7 @@ class Gateway(Section):
     name: Line
     district: Token
     station: Line
+    number: Annotated[int, Field(ge=0, le=7)] = 0
     data_dir: Path = Path("data")
 
 

@@ -103,8 +103,11 @@ class Gateway:
         secret_files.read_hex_key(configuration.radio.channel_key_file, secret_files.CHANNEL_KEY_LENGTHS)
         store = await Store.open(configuration.gateway.data_dir)
         try:
-            saved = await store.submit(jobs.saved)
-            endpoint = GatewayEndpoint(os.urandom(32), district_key.sign, configuration.boxes.district_key_id, saved)
+            number = configuration.gateway.number
+            saved = await store.submit(lambda connection: jobs.begin_counters(connection, number, unix_ms()))
+            endpoint = GatewayEndpoint(
+                os.urandom(32), district_key.sign, configuration.boxes.district_key_id, saved, number
+            )
             for box in boxes:
                 highest, readings = await store.submit(memory_of(box.node_num))
                 endpoint.add_box(box.node_num, box.root_key, highest, readings)

@@ -97,9 +97,11 @@ async def _tell_time(gateway: Gateway) -> None:
     await asyncio.sleep(CLOCK_FIRST_S)
     while True:
         quality = await asyncio.to_thread(clock.quality, settings.trust)
-        if quality and gateway.link.can_send:
+        told = bool(quality and gateway.link.can_send)
+        if told:
             gateway.downlink.send_time(int(time.time()), quality)
-        await asyncio.sleep(settings.interval_s)
+        # Boxes whose calls wait take the first one as the sign that a gateway is there again.
+        await asyncio.sleep(settings.interval_s if told else CLOCK_FIRST_S)
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -22,6 +22,7 @@ CAUSES: dict[str, dict[str, Any]] = {
     "radio_away": {"radio_ready": False, "radio_state_s": 61},
     "radio_contended": {"radio_contended": True},
     "radio_settings": {"radio_differences": ("region",)},
+    "gateway_number_taken": {"number_taken": True},
     "store_failed": {"store_alarm": "full"},
     "disk_low": {"disk_low": True},
     "disk_reserve_gone": {"disk_has_reserve": False},

@@ -3,6 +3,7 @@
 
 import asyncio
 import dataclasses
+import json
 import os
 import random
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kiezbox.protocol import envelope
+from kiezbox.protocol.box_keys import BoxKeys
 from kiezbox_gateway import custody
 from kiezbox_gateway.store.rows import StoreError, StoreFullError
 from tests.gateway.deployment import Deployment, emergency, reading
@@ -226,3 +228,17 @@ async def test_message_the_store_cannot_hold_is_counted_and_not_acknowledged(
 def test_full_store_is_a_store_error() -> None:
     assert issubclass(StoreFullError, StoreError)
     assert Deployment.__doc__
+
+
+async def test_a_proven_call_that_cannot_be_read_whole_is_stored_with_its_bytes_and_answered(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path) as running:
+        box = running.boxes[0]
+        keys = BoxKeys(running.deployment.identities[0].root_key)
+        body = bytes((1 << 3, 2)) + bytes((2 << 3 | 2, 1, 0x9F)) + bytes((4 << 3, 3))  # Its text is in no table.
+        sealed = envelope.seal(keys, box.node_num, envelope.EMERGENCY, 9, body)
+        payload = envelope.encode_uplink(keys, box.node_num, envelope.EMERGENCY, 9, 0, 1, sealed)
+        running.deliver(box, [payload])
+        await running.stored(1)
+        ((kind, stored),) = await running.gateway.store.rows("SELECT kind, body FROM message WHERE kind = 'call'")
+        assert (kind, json.loads(stored)) == ("call", {"category": 2, "people": 3, "raw_body": body.hex()})
+        await until(lambda: any(packet.decoded.payload[:2] == b"\x13\x10" for packet in running.radio.received))

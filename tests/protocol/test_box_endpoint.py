@@ -366,3 +366,62 @@ def test_the_root_key_that_is_in_use_is_not_rotated_to_again() -> None:
     gateway.receive(NODE, flush(box, 5000)[0], 5000)
     assert gateway.job_states(job) == {NODE: "confirmed"}
     assert len(box._keys) == 1
+
+
+def numbered_gateway(number: int) -> GatewayEndpoint:
+    gateway = GatewayEndpoint(b"gateway", number=number)
+    gateway.add_box(NODE, ROOT)
+    flush(gateway, 0)
+    return gateway
+
+
+def test_a_box_takes_commands_of_two_gateways_and_repeats_neither_s_after_a_restart() -> None:
+    saved: dict = {}
+    first, second = numbered_gateway(0), numbered_gateway(3)
+    payloads = []
+    for gateway, code in ((first, "A"), (second, "B")):
+        gateway.reply(NODE, {"code": code}, 0)
+        payloads += flush(gateway, 0)
+    box = BoxEndpoint(NODE, ROOT, {}, b"box", saved)
+    for payload, code in zip(payloads, "AB"):
+        [event] = box.receive(payload, 0)
+        assert event.message == {"code": code}
+        assert box.receive(payload, 0) == []
+    for action in box.poll(0):
+        if isinstance(action, events.Persist):
+            saved[action.name] = action.value
+    restarted = BoxEndpoint(NODE, ROOT, {}, b"box", saved)
+    for payload in payloads:
+        assert restarted.receive(payload, 0) == []
+    assert restarted.counters == {"command_repeated": 2}
+    second.reply(NODE, {"code": "C"}, 0)
+    [payload] = flush(second, 0)
+    assert len(restarted.receive(payload, 0)) == 1
+
+
+def test_calls_follow_a_gateway_that_is_heard_again_after_a_silence() -> None:
+    box, gateway = pair()
+    now_ms = 0
+    counters = [box.send("emergency", dict(CALL, people=people), now_ms) for people in range(4)]
+    while now_ms < 3_600_000:
+        flush(box, now_ms)
+        now_ms = box.next_wakeup_ms(now_ms)
+    assert min(one.due_ms for one in box.custody.messages) == now_ms
+    for one in box.custody.messages:
+        one.due_ms = now_ms + 800_000
+    gateway.reply(NODE, {"code": "A"}, now_ms)
+    [payload] = flush(gateway, now_ms)
+    # What nobody has proven, or was heard before, is no sign of a gateway.
+    assert box.receive(payload[:-1] + bytes((payload[-1] ^ 1,)), now_ms) == []
+    assert box.next_wakeup_ms(now_ms) == now_ms + 800_000
+    assert len(box.receive(payload, now_ms)) == 1
+    due = [one.due_ms - now_ms for one in box.custody.messages if one.counter in counters]
+    assert len(due) == len(set(due)) == 4
+    assert all(0 <= each < 60_000 for each in due)
+    # A gateway that goes on talking brings nothing forward.
+    for one in box.custody.messages:
+        one.due_ms = now_ms + 800_000
+    gateway.reply(NODE, {"code": "B"}, now_ms + 500_000)
+    for payload in flush(gateway, now_ms + 500_000):
+        box.receive(payload, now_ms + 500_000)
+    assert min(one.due_ms for one in box.custody.messages if one.counter in counters) == now_ms + 800_000

@@ -30,6 +30,21 @@ def test_a_rank_that_may_not_go_waits() -> None:
     assert held.due(0, 5).counter == 1
 
 
+def test_what_is_in_custody_can_be_brought_forward_and_nothing_is_put_off() -> None:
+    held = custody()
+    for counter, attempts_max in ((1, 0), (2, 0), (3, 3)):
+        held.hold(message(counter, attempts_max=attempts_max), 0)
+    while held.due(0, 5):
+        pass
+    held.find(1).due_ms = 10**6
+    held.find(2).due_ms = 11
+    held.find(3).due_ms = 10**6
+    held.bring_forward(10, 60_000)
+    assert 10 <= held.find(1).due_ms < 60_010
+    assert held.find(2).due_ms <= 11
+    assert held.find(3).due_ms == 10**6
+
+
 def test_attempts_end_and_custody_does_not() -> None:
     held = custody()
     held.hold(message(1, attempts_max=3), 0)

@@ -5,6 +5,7 @@ from kiezbox.protocol import downlink, envelope, events
 from kiezbox.protocol.box_keys import BoxKeys
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint, Progress, Received, Rejected
 from kiezbox.protocol.messages import MessageError, encode
+from kiezbox.protocol.replay import GATEWAY_SHIFT
 
 NODE = 0x4B420001
 KEYS = BoxKeys(bytes(32))
@@ -352,3 +353,88 @@ def test_a_call_is_taken_however_long_it_had_to_wait() -> None:
     assert len(sent(endpoint, 0)) == 1
     assert endpoint.receive(NODE, reading(7), 0) == Rejected("counter_too_old")
     assert len(endpoint._boxes[NODE].kinds) <= 512
+
+
+def numbered(number: int, sign=None) -> GatewayEndpoint:
+    endpoint = GatewayEndpoint(b"gateway", sign, number=number)
+    endpoint.add_box(NODE, bytes(32))
+    for action in endpoint.poll(0):
+        endpoint.persisted(action.name, action.value)
+    return endpoint
+
+
+def test_gateways_of_a_district_never_use_the_same_counter() -> None:
+    payloads = []
+    for number in range(8):
+        endpoint = numbered(number, lambda message: bytes(64))
+        endpoint.reply(NODE, {"code": "A"}, 0)
+        endpoint.broadcast("time", {"time_s": 1, "quality": 2}, 0)
+        for action in sent(endpoint, 0):
+            payloads.append(envelope.Envelope(action.payload))
+    counters = [payload.counter for payload in payloads]
+    assert len(set(counters)) == len(counters) == 16
+    assert {counter >> GATEWAY_SHIFT for counter in counters} == set(range(8))
+    for number in (-1, 8):
+        try:
+            GatewayEndpoint(b"gateway", number=number)
+        except ValueError:
+            pass
+        else:
+            raise AssertionError
+
+
+def test_the_last_counter_of_a_gateway_is_the_end_and_not_the_next_one_s_first() -> None:
+    endpoint = GatewayEndpoint(b"gateway", None, 1, {"down_counter_reserved": (1 << GATEWAY_SHIFT) - 1}, 2)
+    endpoint.add_box(NODE, bytes(32))
+    jobs = [endpoint.reply(NODE, {"code": str(number)}, 0) for number in range(2)]
+    for action in endpoint.poll(0):
+        endpoint.persisted(action.name, action.value)
+    [action] = sent(endpoint, 1)
+    assert envelope.Envelope(action.payload).counter == (3 << GATEWAY_SHIFT) - 1
+    assert endpoint.job_states(jobs[1]) == {NODE: downlink.QUEUED}
+
+
+def test_another_gateway_under_the_same_number_is_noticed() -> None:
+    first, second, third = numbered(1), numbered(1), numbered(2)
+    for _ in range(2):
+        first.reply(NODE, {"code": "A"}, 0)
+    for action in sent(first, 0):
+        assert third.receive(1, action.payload, 0) == Rejected("not_an_uplink")
+        assert second.receive(1, action.payload, 0) == Rejected("not_an_uplink")
+        assert first.receive(1, action.payload, 0) == Rejected("not_an_uplink")
+        changed = action.payload[:-1] + bytes((action.payload[-1] ^ 1,))
+        assert third.receive(1, changed, 0) == Rejected("not_an_uplink")
+    assert second.counters["gateway_number_taken"] == 2
+    assert "gateway_number_taken" not in first.counters
+    assert "gateway_number_taken" not in third.counters
+
+
+def test_keys_are_never_broadcast() -> None:
+    endpoint = gateway(lambda message: bytes(64))
+    for name in ("root_key", "public_key", "channel_psk"):
+        try:
+            endpoint.broadcast("configuration", {"hop_limit": 3, name: bytes(32)}, 0)
+        except MessageError as error:
+            assert error.reason == "only_for_one_box"
+        else:
+            raise AssertionError
+    assert endpoint.jobs == {}
+    endpoint.broadcast("configuration", {"hop_limit": 3}, 0)
+
+
+def test_a_call_that_cannot_be_decoded_is_handed_out_and_its_receipt_ends_its_repetition() -> None:
+    endpoint = gateway()
+    for counter, kind in ((1, envelope.EMERGENCY), (2, envelope.EXERCISE), (3, envelope.BUTTON)):
+        body = bytes((1 << 3, 2)) + bytes((4 << 3 | 5, 1))
+        sealed = envelope.seal(KEYS, NODE, kind, counter, body)
+        payload = envelope.encode_uplink(KEYS, NODE, kind, counter, 0, 1, sealed)
+        found = endpoint.receive(NODE, payload, 0)
+        assert isinstance(found, Received)
+        assert found.message["raw_body"] == body
+        assert found.kind == envelope.KIND_NAMES[kind]
+        assert endpoint.acknowledge(NODE, counter, 2, 0)
+        assert len(sent(endpoint, 0)) == 1
+    assert found.message["time_s"] == 2
+    sealed = envelope.seal(KEYS, NODE, envelope.QUERY, 4, b"\x0a\xff")
+    payload = envelope.encode_uplink(KEYS, NODE, envelope.QUERY, 4, 0, 1, sealed)
+    assert endpoint.receive(NODE, payload, 0) == Rejected("protobuf_truncated")

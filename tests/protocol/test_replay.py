@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The replay window."""
 
-from kiezbox.protocol.replay import NEW, SEEN, TOO_OLD, ReplayWindow
+from kiezbox.protocol.replay import GATEWAY_SHIFT, NEW, SEEN, TOO_OLD, GatewayWindows, ReplayWindow
 
 
 def test_each_counter_is_new_once() -> None:
@@ -60,3 +60,22 @@ def test_judging_against_a_plain_set() -> None:
         if expected == NEW:
             window.mark(counter)
             seen.add(counter)
+
+
+def test_each_gateway_has_a_window_of_its_own_also_after_a_restart() -> None:
+    other = 5 << GATEWAY_SHIFT
+    windows = GatewayWindows(8, "down_counter", {})
+    assert windows.highest() == 0
+    assert windows.judge(other | 1) == NEW
+    saved = dict([windows.mark(100), windows.mark(other | 7)])
+    assert saved == {"down_counter": 100, "down_counter_5": other | 7}
+    assert windows.judge(101) == windows.judge(99) == windows.judge(other | 6) == NEW
+    assert windows.judge(100) == windows.judge(other | 7) == SEEN
+    assert not windows.is_above_all(100)
+    assert windows.is_above_all(101)
+    assert windows.is_above_all(2 << GATEWAY_SHIFT | 1)
+    again = GatewayWindows(8, "down_counter", saved)
+    assert again.judge(99) == again.judge(other | 6) == SEEN
+    assert again.judge(92) == TOO_OLD
+    assert again.judge(101) == again.judge(other | 8) == NEW
+    assert again.highest() == other | 7

@@ -24,7 +24,7 @@ from kiezbox.protocol.envelope import Envelope, EnvelopeError
 from kiezbox.protocol.fragment import Assembler, split
 from kiezbox.protocol.messages import MessageError
 from kiezbox.protocol.random_bits import RandomBits
-from kiezbox.protocol.replay import NEW, SEEN, ReplayWindow
+from kiezbox.protocol.replay import NEW, SEEN, GatewayWindows
 from kiezbox.protocol.wall_clock import WallClock
 
 TYPE_CHECKING = False
@@ -43,6 +43,12 @@ _SUPERSEDED = const(5)
 
 RESULT_SPREAD_MS = 30_000
 """Boxes answer a broadcast command within this time, each at its own moment, unless their owner knows better."""
+
+SILENCE_MS = 600_000
+"""A gateway that was not heard for so long may have been away."""
+
+CALLS_SPREAD_MS = 60_000
+"""Once it is heard again, a box repeats its open calls within this time: so many boxes hear it at once."""
 
 _RESULT_AGAIN_MS = const(300_000)
 """A broadcast that is heard again is answered again after this time."""
@@ -91,13 +97,14 @@ class BoxEndpoint:
         self._random = RandomBits(entropy, b"box endpoint")
         self._counter = ReservedCounter(saved.get("counter_reserved") or 0)
         self.custody = Custody(self._random)
-        self._down = ReplayWindow(_WINDOW, saved.get("down_counter") or 0, -1)
+        self._down = GatewayWindows(_WINDOW, "down_counter", saved)
         self._assembler = Assembler(2, messages.BODY_LENGTH_MAX + 256, 600_000)
         self.inbox = BroadcastInbox(district_public_keys, saved)
         self._persist: list[events.Persist] = []
         self._results = CommandResults()
         self.result_spread_ms = RESULT_SPREAD_MS
         """Within this time answers to a broadcast are spread; the more boxes share the air, the longer."""
+        self._gateway_heard_ms: int | None = None
         self._mode_epoch: int = saved.get("mode_epoch") or 0
         self._mode = 0
         self._clock = WallClock()
@@ -172,6 +179,7 @@ class BoxEndpoint:
     def _receive_receipts(self, received: Envelope, now_ms: int) -> "list[Any]":
         found: list[Any] = []
         for items in receipt.own_items(self._keys, self.node_num, received.body):
+            self._note_gateway(now_ms)
             for item in receipt.decode_items(items):
                 if item[0] == "stage":
                     if item[2] >= receipt.GATEWAY:
@@ -184,6 +192,13 @@ class BoxEndpoint:
                     found.append(events.ReadingsAcknowledged(held.upto, events.Gaps(held), held))
         return found
 
+    def _note_gateway(self, now_ms: int) -> None:
+        """Something proven and new came from a gateway: after a long silence the calls follow it (custody.py)."""
+        before_ms = self._gateway_heard_ms
+        self._gateway_heard_ms = now_ms
+        if before_ms is not None and now_ms - before_ms >= SILENCE_MS:
+            self.custody.bring_forward(now_ms, CALLS_SPREAD_MS)
+
     def _receive_command(self, received: Envelope, now_ms: int) -> "list[Any]":
         for keys in self._keys:
             if envelope.authentic(keys, self.node_num, received):
@@ -192,7 +207,9 @@ class BoxEndpoint:
             raise EnvelopeError("false_tag")
         counter = received.counter
         freshness = self._down.judge(counter)
-        if freshness != NEW:
+        if freshness == NEW:
+            self._note_gateway(now_ms)
+        else:
             self._count("command_repeated" if freshness == SEEN else "command_too_old")
             self._answer_again(counter, now_ms)
             return []
@@ -206,8 +223,7 @@ class BoxEndpoint:
             return []
         body = envelope.seal(keys, self.node_num, received.kind, counter, body)
         message = messages.decode(received.kind, body)
-        self._down.mark(counter)
-        self._persist.append(events.Persist("down_counter", self._down.highest))
+        self._persist.append(events.Persist(*self._down.mark(counter)))
         if keys is not self._keys[0]:
             # Only one key is in use for sending; a command under the other one is still proven.
             self._count("command_under_other_key")
@@ -228,6 +244,7 @@ class BoxEndpoint:
             return []
         message = messages.decode(received.kind, body)
         self._persist.append(inbox.accept(received))
+        self._note_gateway(now_ms)
         return self._act(received.kind, message, received.counter, now_ms, self.result_spread_ms)
 
     def _act(self, kind: int, message: "Message", counter: int, now_ms: int, spread_ms: int) -> "list[Any]":
@@ -242,10 +259,10 @@ class BoxEndpoint:
             return [events.BulletinReceived(message)]
         if kind == envelope.MANIFEST:
             return [events.ManifestReceived(message)]
+        if kind == envelope.CONFIGURATION and any(name in message for name in messages.NEVER_BROADCAST):
+            raise MessageError("only_for_one_box")
         self._results.note(counter, due_ms, kind, _RECEIVED)
         if kind == envelope.CONFIGURATION:
-            for name in ("root_key", "key_id", "public_key", "revoked_key_id"):
-                message.pop(name, None)  # Keys are for one box at a time, sealed.
             return [events.ConfigurationReceived(message, counter)]
         refers_to = message.get("refers_to") or 0
         if not refers_to:
@@ -334,6 +351,8 @@ class BoxEndpoint:
         """Persist and Send actions that are due. rank_max: the least important rank that the air can take now."""
         actions: list[Any] = self._persist
         self._persist = []
+        if self._gateway_heard_ms is None:
+            self._gateway_heard_ms = now_ms
         wanted = self._counter.wanted()
         if wanted:
             actions.append(events.Persist("counter_reserved", wanted))

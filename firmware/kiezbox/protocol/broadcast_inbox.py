@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signed broadcasts at a box: prove the first fragment by its signature, the others by the hashes that it carries.
 
-1. A broadcast is fresh if its counter was not seen under its key; of times, only one newer than all before is fresh.
+1. A broadcast is fresh if its counter was not seen under its key; of times, only one newer than all before
+   from the same gateway is fresh.
 2. A signature is checked only for a fresh counter under a known key, and only a few times in a row: a flood of forged
    broadcasts costs the box a bounded part of its time.
 3. Fragments that come before the first are kept, a few of them, and judged when it has come. None of them is believed
@@ -17,7 +18,7 @@ from kiezbox.protocol import envelope, events, fragment
 from kiezbox.protocol.constant import const
 from kiezbox.protocol.envelope import EnvelopeError
 from kiezbox.protocol.hkdf import same
-from kiezbox.protocol.replay import NEW, SEEN, ReplayWindow
+from kiezbox.protocol.replay import NEW, SEEN, GatewayWindows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _CHECK_PAUSE_MS = const(5_000)
 
 _EARLY_MAX = const(4)
 _KEY_NAME = const("public_key_")
+_EPOCH_NAME = const("broadcast_epoch_")
 _EXPIRY_MS = const(900_000)
 
 
@@ -47,7 +49,7 @@ class BroadcastInbox:
     def __init__(self, public_keys: "dict[int, bytes]", saved: "dict[str, Any]") -> None:
         """public_keys: 32 bytes each, by key id. saved: the values that `accept` asked to persist."""
         self._keys: dict[int, bytes] = {}
-        self._windows: dict[int, ReplayWindow] = {}
+        self._windows: dict[int, GatewayWindows] = {}
         for key_id, public_key in public_keys.items():
             self._trust(int(key_id), public_key, saved)
         for name in saved:
@@ -71,7 +73,7 @@ class BroadcastInbox:
         if len(public_key) != 32:
             raise ValueError("a public key has 32 bytes")
         self._keys[key_id] = bytes(public_key)
-        self._windows[key_id] = ReplayWindow(_WINDOW, saved.get(_saved_name(key_id)) or 0, -1)
+        self._windows[key_id] = GatewayWindows(_WINDOW, _EPOCH_NAME + str(key_id), saved)
 
     def trust(self, key_id: int, public_key: bytes) -> events.Persist:
         """Accept broadcasts under this key (32 bytes) from now on; what has to be persisted for that."""
@@ -89,7 +91,7 @@ class BroadcastInbox:
         """The highest counter accepted under any key in force, 0 if none."""
         highest = 0
         for key_id in self._keys:
-            highest = max(highest, self._windows[key_id].highest)
+            highest = max(highest, self._windows[key_id].highest())
         return highest
 
     def receive(self, received: "Envelope", now_ms: int) -> "bytes | None":
@@ -105,7 +107,7 @@ class BroadcastInbox:
         if freshness == SEEN:
             self.repeated = True
             return None
-        if freshness != NEW or (received.kind == envelope.TIME and received.counter <= window.highest):
+        if freshness != NEW or (received.kind == envelope.TIME and not window.is_above_all(received.counter)):
             raise EnvelopeError("broadcast_too_old")
         if received.count > fragment.COUNT_MAX:
             raise EnvelopeError("too_many_fragments")
@@ -117,10 +119,8 @@ class BroadcastInbox:
 
     def accept(self, received: "Envelope") -> events.Persist:
         """The broadcast was proven and decoded: remember its counter; what has to be persisted for that."""
-        window = self._windows[received.key_id]
-        window.mark(received.counter)
         self._close()
-        return events.Persist(_saved_name(received.key_id), window.highest)
+        return events.Persist(*self._windows[received.key_id].mark(received.counter))
 
     def _open(self, received: "Envelope", now_ms: int) -> None:
         hashes_length = (received.count - 1) * HASH_LENGTH
@@ -201,7 +201,3 @@ class BroadcastInbox:
         if not self._checks:
             raise EnvelopeError("too_many_checks")
         self._checks -= 1
-
-
-def _saved_name(key_id: int) -> str:
-    return "broadcast_epoch_" + str(key_id)

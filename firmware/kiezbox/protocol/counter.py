@@ -4,7 +4,7 @@
 1. `saved` is the end of the last block written to flash; numbers below it may have been used before the power went.
 2. A number is given out only below a limit that was confirmed as written.
 3. A new block is asked for when half of the present one is used, so that no message waits for flash.
-4. After the last number (2^32 - 1) there is none: the box needs a new root key.
+4. After the last number (2^32 - 1, of a gateway 2^29 - 1) there is none: a new key is needed.
 
 Not here: writing flash. Called by box_endpoint.py (messages up) and gateway_endpoint.py (messages down).
 """
@@ -24,11 +24,12 @@ class CounterExhausted(Exception):  # noqa: N818 - the name says what is the mat
 class ReservedCounter:
     """Numbers 1, 2, 3 ... in blocks."""
 
-    def __init__(self, saved: int = 0, block: int = BLOCK) -> None:
-        """`saved`: the last number reported as persisted, 0 on a new box."""
-        if not 0 <= saved <= _LAST + 1:
+    def __init__(self, saved: int = 0, block: int = BLOCK, last: int = _LAST) -> None:
+        """`saved`: the last number reported as persisted, 0 on a new box. last: the highest number there is."""
+        if not 0 <= saved <= last + 1:
             raise ValueError("the saved counter is out of range")
         self.block = block
+        self._last = last
         self._next = saved if saved else 1
         self._limit = self._next
         self._asked = 0
@@ -41,15 +42,19 @@ class ReservedCounter:
         self._next = number + 1
         return number
 
+    def next_number(self) -> int:
+        """The first number that has not been used."""
+        return self._next
+
     def available(self) -> int:
         """How many numbers may be taken now."""
         return self._limit - self._next
 
     def wanted(self) -> int:
         """What has to be written to flash now as the new reservation, 0 if nothing. Says each value once."""
-        if self._asked or self._limit > _LAST or self.available() > self.block // 2:
+        if self._asked or self._limit > self._last or self.available() > self.block // 2:
             return 0
-        self._asked = min(self._limit + self.block, _LAST + 1)
+        self._asked = min(self._limit + self.block, self._last + 1)
         return self._asked
 
     def persisted(self, value: int) -> None:

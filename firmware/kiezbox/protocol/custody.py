@@ -10,6 +10,7 @@
 5. If there is no room, the least important message that is not in custody gives way and is counted. Custody is never
    given up; but a new call may take the place of the one tried most often, so that it goes out at least once. That one
    is parked: its owner has it on flash and resumes it when there is room.
+6. When a gateway is heard after a long silence, all that is in custody goes out soon, each at its own random moment.
 
 Not here: flash (the box's outbox), the air (MeshNode). Called by box_endpoint.py.
 """
@@ -116,6 +117,12 @@ class Custody:
         message.wanted = missing
         message.due_ms = min(message.due_ms, now_ms + _REPAIR_PAUSE_MS + self._random.below(_REPAIR_PAUSE_MS))
         return True
+
+    def bring_forward(self, now_ms: int, within_ms: int) -> None:
+        """A gateway is there again (rule 6)."""
+        for message in self.messages:
+            if not message.attempts_max:
+                message.due_ms = min(message.due_ms, now_ms + self._random.below(within_ms))
 
     def next_due_ms(self, rank_max: int) -> "int | None":
         """When the next message of a rank that may go is due."""

@@ -17,6 +17,7 @@ Not here: receipts (gateway_endpoint.py), when a person wants a command. Called 
 from kiezbox.protocol import broadcast_inbox, envelope, events, gateway_wire, messages, priority
 from kiezbox.protocol.fragment import COUNT_MAX, split
 from kiezbox.protocol.messages import MessageError
+from kiezbox.protocol.replay import GATEWAY_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from kiezbox.protocol.gateway_box import GatewayBox
     from kiezbox.protocol.messages import Message
     from kiezbox.protocol.random_bits import RandomBits
+
+COUNTER_LAST = (1 << GATEWAY_SHIFT) - 1
+"""A gateway's last number; the bits above are which gateway it is, see replay.py."""
 
 QUEUED = "queued"
 ON_AIR = "on air"
@@ -129,12 +133,14 @@ class Downlink:
         counter: "ReservedCounter",
         sign: "Callable[[bytes], bytes] | None",
         key_id: int,
+        gateway_number: int = 0,
     ) -> None:
         self.jobs: dict[int, Job] = {}
         self.counter = counter
         self._random = random
         self._sign = sign
         self._key_id = key_id
+        self._gateway_number = gateway_number
         self._last_job = 0
 
     def command(self, node_num: int, kind: str, message: "Message", now_ms: int) -> int:
@@ -153,6 +159,9 @@ class Downlink:
         number = _downlink_kind(kind)
         if number in envelope.FOR_ONE_BOX:
             raise MessageError("kind_not_for_scheme", kind)
+        for name in messages.NEVER_BROADCAST:
+            if number == envelope.CONFIGURATION and message.get(name) is not None:
+                raise MessageError("only_for_one_box", name)
         if len(messages.encode(number, message)) > _CAST_FIRST_MAX + (COUNT_MAX - 1) * (
             _CAST_PART_MAX - broadcast_inbox.HASH_LENGTH
         ):
@@ -214,7 +223,7 @@ class Downlink:
             if not self.counter.available():
                 break
             node_num = silent[(job.attempt * ASKED_AT_ONCE + step) % len(silent)]
-            job.counters.append(self.counter.take())
+            job.counters.append(self._take_counter())
             payloads += self._sealed(boxes[node_num], job.kind, job.counters[-1], body)
         if payloads:
             job.payloads = payloads
@@ -240,8 +249,15 @@ class Downlink:
             del self.jobs[number]
         return job
 
+    def _take_counter(self) -> int:
+        return self._gateway_number << GATEWAY_SHIFT | self.counter.take()
+
+    def is_of_another(self, counter: int) -> bool:
+        """Whether somebody else has used a number of this gateway's that it has not used yet itself."""
+        return counter >> GATEWAY_SHIFT == self._gateway_number and counter & COUNTER_LAST >= self.counter.next_number()
+
     def _encode_job(self, job: Job, boxes: "dict[int, GatewayBox]") -> None:
-        counter = self.counter.take()
+        counter = self._take_counter()
         job.counters.append(counter)
         body = messages.encode(job.kind, job.message)
         if job.node_num is None:

@@ -14,7 +14,10 @@ down.
 5. Of several gateways that heard the same, one need say so: where another one's receipts were heard lately, those for
    calls wait a moment, and what another one has told is owed no longer. A call that comes again is always answered.
 6. Downlink counters come from a reserved block: before the first Persist was confirmed nothing is sent down except
-   receipts.
+   receipts. Each gateway of a district has a number, which makes its counters its own. That another one uses them is
+   noticed when it is heard.
+7. A call whose body cannot be decoded is handed out with what can be read of it and all its bytes: it is proven, and
+   nobody else will come to help. Other messages of that sort are refused.
 
 Not here: SQLite, the radio, MQTT (kiezbox_gateway). Runs on CPython; its tests run on both interpreters.
 """
@@ -23,13 +26,13 @@ from collections import namedtuple
 
 from kiezbox.protocol import envelope, events, gateway_wire, messages, priority, receipt
 from kiezbox.protocol.counter import ReservedCounter
-from kiezbox.protocol.downlink import Downlink, Job
+from kiezbox.protocol.downlink import COUNTER_LAST, Downlink, Job
 from kiezbox.protocol.envelope import Envelope, EnvelopeError
 from kiezbox.protocol.fragment import Assembler
 from kiezbox.protocol.gateway_box import GatewayBox
 from kiezbox.protocol.messages import MessageError
 from kiezbox.protocol.random_bits import RandomBits
-from kiezbox.protocol.replay import SEEN, TOO_OLD
+from kiezbox.protocol.replay import GATEWAYS_MAX, SEEN, TOO_OLD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,19 +73,23 @@ class GatewayEndpoint:
         sign: "Callable[[bytes], bytes] | None" = None,
         key_id: int = 1,
         saved: "dict[str, Any] | None" = None,
+        number: int = 0,
     ) -> None:
         """sign: makes the 64-byte Ed25519 signature of a message; without it nothing can be broadcast.
 
-        saved: what was persisted before, by name.
+        saved: what was persisted before, by name. number: 0 to 7, of each gateway of a district another one: they share
+        the boxes' keys, and a counter used twice would give away what both messages say. Raises ValueError.
         """
+        if not 0 <= number < GATEWAYS_MAX:
+            raise ValueError("a gateway's number is 0 to 7")
         self.counters: dict[str, int] = {}
         self._boxes: dict[int, GatewayBox] = {}
         self._revoked: set[int] = set()
-        counter = ReservedCounter((saved or {}).get("down_counter_reserved") or 0)
+        counter = ReservedCounter((saved or {}).get("down_counter_reserved") or 0, last=COUNTER_LAST)
         self._random = RandomBits(entropy, b"gateway receipts")
         self._others_until_ms = 0
         self._stages_due_ms: int | None = None
-        self._downlink = Downlink(RandomBits(entropy, b"gateway endpoint"), counter, sign, key_id)
+        self._downlink = Downlink(RandomBits(entropy, b"gateway endpoint"), counter, sign, key_id, number)
         self._assembler = Assembler(64, 64 * 1024, 1_800_000)
         self._fragments_due: dict[tuple[int, int], int] = {}
 
@@ -139,6 +146,8 @@ class GatewayEndpoint:
     def _receive(self, from_node: int, received: Envelope, now_ms: int) -> "Received | Progress":
         if received.scheme == envelope.RECEIPTS:
             self._overhear(received.body, now_ms)
+        if received.scheme == envelope.DOWNLINK:
+            self._overhear_command(received)
         if received.scheme not in (envelope.UPLINK, envelope.UPLINK_SEALED):
             raise EnvelopeError("not_an_uplink")
         box = self._boxes.get(from_node)
@@ -169,7 +178,7 @@ class GatewayEndpoint:
             return Progress(from_node, counter, envelope.KIND_NAMES[received.kind], held, received.count)
         if received.kind not in envelope.IN_THE_CLEAR:
             body = envelope.seal(box.keys[key], from_node, received.kind, counter, body)
-        message = messages.decode(received.kind, body)
+        message = self._decode(received.kind, body)
         self._fragments_due.pop((from_node, counter), None)
         box.owed_fragments.pop(counter, None)
         sequence = message.get("sequence") or 0
@@ -186,6 +195,17 @@ class GatewayEndpoint:
         if received.kind == envelope.COMMAND_RESULT:
             self._downlink.note_result(from_node, message, now_ms)
         return Received(from_node, counter, envelope.KIND_NAMES[received.kind], message, known)
+
+    def _decode(self, kind: int, body: bytes) -> "Message":
+        try:
+            return messages.decode(kind, body)
+        except MessageError as error:
+            if kind not in _CALLS:
+                raise
+            self.counters[error.reason] = self.counters.get(error.reason, 0) + 1
+            from kiezbox.protocol import readable  # Loaded with the first such call; there may never be one.
+
+            return readable.part_of(kind, body)
 
     def _held_reading(self, box: GatewayBox, counter: int, first: int, message: "Message", now_ms: int) -> "Received":
         """A reading that is stored came again under another counter: it keeps its first one, and is stored once."""
@@ -242,6 +262,16 @@ class GatewayEndpoint:
                     box.told_by_another(item)
         if not any(box.owed_stages for box in self._boxes.values()):
             self._stages_due_ms = None
+
+    def _overhear_command(self, received: Envelope) -> None:
+        """Another gateway's command (rule 6)."""
+        box = self._boxes.get(received.box)
+        if (
+            box is not None
+            and self._downlink.is_of_another(received.counter)
+            and any(envelope.authentic(keys, box.node_num, received) for keys in box.keys)
+        ):
+            self.counters["gateway_number_taken"] = self.counters.get("gateway_number_taken", 0) + 1
 
     def _take_receipts(self, now_ms: int) -> "list[bytes]":
         for (node_num, counter), due_ms in list(self._fragments_due.items()):

@@ -62,6 +62,9 @@ FIELDS = {
     envelope.TIME: "time_s:u quality:u",
     envelope.MANIFEST: "version:t board:t size_bytes:u sha256:b issued_s:u expires_s:u name:t battery_min_mv:u",
 }
+NEVER_BROADCAST = ("root_key", "key_id", "public_key", "revoked_key_id", "channel_psk")
+"""Of a configuration: keys are for one box at a time, sealed. Every radio in reach can read a broadcast."""
+
 # Messages inside a message, by their letter: fields, and how many at most.
 _INSIDE = {"n": ("node:f rssi_dbm:s snr_db:s", 16), "p": ("name:t address:t kind:t", 12)}
 

@@ -12,6 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 OPEN_STATES = ("queued", "on air")
+# No gateway uses up counters faster than one in four seconds over months; they last for 68 years.
+COUNTERS_SINCE_MS = 1_767_225_600_000
+COUNTER_EVERY_MS = 4_000
+# More than a restored backup goes ahead, see backup.COUNTERS_AHEAD.
+COUNTERS_ON_CHANGE = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -171,6 +176,26 @@ def save(connection: sqlite3.Connection, name: str, value: int) -> None:
 def saved(connection: sqlite3.Connection) -> dict[str, int]:
     """All kept counters."""
     return dict(connection.execute("SELECT name, value FROM saved").fetchall())
+
+
+def begin_counters(connection: sqlite3.Connection, gateway_number: int, now_ms: int) -> dict[str, int]:
+    """All kept counters at the start of a gateway with this number (0 to 7).
+
+    A counter used twice under one box's key would give away what both messages say. So a store that is new, or that
+    was another number's before, does not begin at 1: it begins above all that a gateway can have used by now.
+    """
+    known = saved(connection)
+    used = known.get("down_counter_reserved", 0)
+    changed = gateway_number != known.get("gateway_number", 0)
+    if changed or not used:
+        ahead = max(0, now_ms - COUNTERS_SINCE_MS) // COUNTER_EVERY_MS
+        save(connection, "down_counter_reserved", max(used, ahead) + (COUNTERS_ON_CHANGE if changed else 1))
+    connection.execute(
+        "INSERT INTO saved (name, value) VALUES ('gateway_number', ?)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (gateway_number,),
+    )
+    return saved(connection)
 
 
 def next_mode_epoch(connection: sqlite3.Connection) -> int:

@@ -86,3 +86,26 @@ def test_job_list_has_no_words_of_residents(connection: sqlite3.Connection) -> N
     assert "geheim" not in json.dumps(jobs.newest(connection, 10))
     audit = connection.execute("SELECT actor, action, detail FROM audit").fetchall()
     assert audit == [("board", "stage", f"{call(1).id} 5")]
+
+
+def test_counters_of_a_new_store_or_of_another_number_begin_above_all_that_can_have_been_used(
+    connection: sqlite3.Connection,
+) -> None:
+    day_ms = 86_400_000
+    start_ms = jobs.COUNTERS_SINCE_MS
+    fresh = jobs.begin_counters(connection, 0, start_ms + 400 * day_ms)["down_counter_reserved"]
+    assert fresh == 400 * 86_400 // 4 + 1
+    assert jobs.begin_counters(connection, 0, start_ms + 500 * day_ms)["down_counter_reserved"] == fresh
+    changed = jobs.begin_counters(connection, 1, start_ms)["down_counter_reserved"]
+    assert changed == fresh + jobs.COUNTERS_ON_CHANGE
+    assert jobs.begin_counters(connection, 1, start_ms)["down_counter_reserved"] == changed
+    assert jobs.begin_counters(connection, 0, start_ms)["down_counter_reserved"] == changed + jobs.COUNTERS_ON_CHANGE
+
+
+def test_a_store_from_before_gateways_had_numbers_goes_on_as_number_0(connection: sqlite3.Connection) -> None:
+    jobs.save(connection, "down_counter_reserved", 640)
+    assert jobs.begin_counters(connection, 0, jobs.COUNTERS_SINCE_MS + 10**10)["down_counter_reserved"] == 640
+
+
+def test_a_clock_that_was_lost_begins_at_1(connection: sqlite3.Connection) -> None:
+    assert jobs.begin_counters(connection, 0, 0)["down_counter_reserved"] == 1

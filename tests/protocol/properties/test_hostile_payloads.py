@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from kiezbox.protocol import broadcast_inbox, events
 from kiezbox.protocol.box_endpoint import BoxEndpoint
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint, Progress, Received, Rejected
+from kiezbox.protocol.replay import GatewayWindows
 
 TRIES = 500_000 if os.environ.get("KIEZBOX_LONG") else 50_000
 NODE, OTHER = 0x4B420001, 0x4B420002
@@ -35,6 +36,11 @@ def drain(endpoint: Any, now_ms: int) -> list[bytes]:
     return payloads
 
 
+def seen_by(windows: GatewayWindows) -> dict[int, tuple[int, int]]:
+    """What was seen of each gateway's counters."""
+    return {number: (window.highest, window.bits()) for number, window in windows._windows.items()}
+
+
 def snapshot(endpoint: Any) -> bytes:
     """Everything but what counts and caches."""
     state = dict(vars(endpoint))
@@ -47,7 +53,8 @@ def snapshot(endpoint: Any) -> bytes:
     }
     inbox = state.pop("inbox", None)
     if inbox is not None:
-        state["inbox"] = {key: (window.highest, window.bits()) for key, window in inbox._windows.items()}
+        state["inbox"] = {key: seen_by(windows) for key, windows in inbox._windows.items()}
+        state["down"] = seen_by(endpoint._down)
         state["opened"] = inbox._opened is not None
         state["parts"] = list(inbox._parts)
     return pickle.dumps(state)
@@ -178,7 +185,7 @@ def test_replays_are_answered_and_change_nothing() -> None:
     happened = [event for payload in down + down for event in box.receive(payload, 0)]
     assert len(happened) >= 6
     drain(box, 60_000)
-    counters = (box._down.highest, {key: window.highest for key, window in box.inbox._windows.items()})
+    counters = (seen_by(box._down), {key: seen_by(windows) for key, windows in box.inbox._windows.items()})
     highest = gateway._boxes[NODE].window.highest
     for attempt in range(TRIES // 10):
         found = gateway.receive(NODE, chance.choice(up), attempt)
@@ -192,5 +199,5 @@ def test_replays_are_answered_and_change_nothing() -> None:
             )
     assert gateway._boxes[NODE].window.highest == highest
     drain(box, 10_000_000)
-    assert (box._down.highest, {key: window.highest for key, window in box.inbox._windows.items()}) == counters
+    assert (seen_by(box._down), {key: seen_by(windows) for key, windows in box.inbox._windows.items()}) == counters
     assert box._mode_epoch == 4

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kiezbox.protocol import events
 from kiezbox.protocol.box_endpoint import BoxEndpoint
@@ -224,3 +225,37 @@ def test_answers_reach_the_box_and_are_confirmed(name: str) -> None:
         assert len(world.replies) == len(jobs)
         assert all(world.gateway.job_states(job) == {node: "confirmed"} for job, (node, _) in jobs.items())
     assert world.gateway.next_wakeup_ms(world.now_ms) is None
+
+
+def test_calls_follow_a_gateway_that_was_away_for_an_hour_within_minutes() -> None:
+    """The time that it broadcasts at its start is the sign; without it a box repeats every quarter of an hour."""
+    signing_key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    waited_ms = {}
+    for told in (True, False):
+        world = World(Link(0, 0, 0), 7)
+        for box in world.boxes.values():
+            box.inbox.trust(1, signing_key.public_key().public_bytes_raw())
+        world.run(1)
+        world.link = Link(1, 0, 0)
+        for step in range(5):
+            world.run(1 + step * 60_000)
+            for box in world.boxes.values():
+                box.send("emergency", {"category": 1, "people": step}, world.now_ms)
+        world.run(HOUR_MS)
+        assert not world.stored
+        world.link = Link(0, 0, 0)
+        world.gateway = GatewayEndpoint(b"back", signing_key.sign)
+        for node in NODES:
+            world.gateway.add_box(node, node.to_bytes(4, "big") * 8)
+        if told:
+            world.gateway.broadcast("time", {"time_s": 1_767_440_000, "quality": 2}, world.now_ms)
+        sent_before = world.payloads
+        while len(world.stored) < 5 * len(NODES):
+            world.run(world.now_ms + 1000)
+            assert world.now_ms < 2 * HOUR_MS
+        waited_ms[told] = world.now_ms - HOUR_MS
+        # Each call once, each receipt once, one time; what collides on a real air is repeated as always.
+        assert world.payloads - sent_before <= 2 * 5 * len(NODES) + 1
+        assert not any(box.custody.messages for box in world.boxes.values()) or not told
+    assert waited_ms[True] <= 62_000
+    assert waited_ms[False] > 5 * waited_ms[True]
