@@ -254,9 +254,7 @@ class Downlink:
             self._start(number, "bulletin", message, None, expires_ms, {})
         return number
 
-    async def send_settings(
-        self, node_num: int, settings: dict[str, str | int], *, origin: str, lifetime_s: int
-    ) -> int:
+    async def send_settings(self, node_num: int, settings: dict[str, Any], *, origin: str, lifetime_s: int) -> int:
         """Send settings to one box. Returns the job number. Raises ValueError, StoreError, KeyError."""
         now_ms = unix_ms()
         expires_ms = now_ms + lifetime_s * 1000

@@ -293,6 +293,8 @@ class Downlink:
                     job.due_ms = min(job.due_ms, now_ms)
                 elif result in (0, 1):
                     job.boxes[node_num] = CONFIRMED
+                    if message.get("detail"):
+                        job.details[node_num] = message["detail"]
                 else:
                     job.boxes[node_num] = EXPIRED if result == 3 else REFUSED
                     job.details[node_num] = message.get("detail") or str(result)

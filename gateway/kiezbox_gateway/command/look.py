@@ -77,8 +77,9 @@ def boxes(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) ->
         "rssi_dbm": "dBm",
         "battery": "mV",
         "mode": text("Mode"),
-        "signs": text("Reports"),
     }
+    if any(row["signs"] for row in rows):
+        columns["signs"] = text("Reports")
     printing.table(rows, columns, text("Boxes"))
     proposing = [each for each in found if "blackout_proposed" in each["signs"] and each["mode"] != "emergency"]
     if proposing:

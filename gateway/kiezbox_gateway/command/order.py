@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`kiezbox gateway` commands that make a running gateway say something to boxes: answer, mode, notice, configure."""
 
+import json
 import secrets
 from datetime import datetime, time, timedelta
 from typing import Annotated, Any, Literal
@@ -13,6 +14,9 @@ from kiezbox_gateway.command.client import DEFAULT_CONFIG, ConfigOption, JsonOpt
 from kiezbox_gateway.language import text
 
 app = typer.Typer(pretty_exceptions_enable=False)
+
+# A name may be a number.
+TEXT_SETTINGS = ("name", "short_name", "place", "district")
 
 
 @app.command()
@@ -141,6 +145,19 @@ def notice(
     )
 
 
+def setting_of(key: str, value: str) -> Any:
+    """A number where one is meant; `help_points` is JSON. Raises CommandError."""
+    if key == "help_points":
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            raise CommandError(
+                'help_points is JSON: [{"name": "Rathaus", "address": "Am Platz 1", "kind": "water"}]'
+            ) from None
+    whole = value.isascii() and value.isdecimal() and len(value) < 11
+    return int(value) if whole and key not in TEXT_SETTINGS else value
+
+
 @app.command()
 def configure(
     node: Annotated[str, typer.Argument(help="Node number of the box in hexadecimal, e.g. 7c3e51a4.")],
@@ -150,18 +167,14 @@ def configure(
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Send settings to a box: name, place, reading_interval_s, samples_per_frame, health_interval_s,
-    nodeinfo_interval_s, telemetry_interval_s, reserve_pct. Its answer is in `jobs`."""
-    wanted: dict[str, str | int] = {}
+    """Send settings to a box; docs/box-configuration.md names them all. Its answer is in `jobs`: confirmed, with
+    (restart) where it restarts first, or refused with the settings at fault; then nothing has changed."""
+    wanted: dict[str, Any] = {}
     for each in settings:
         key, mark, value = each.partition("=")
         if not mark:
             raise CommandError("{given} is not SETTING=VALUE", given=each)
-        wanted[key] = (
-            int(value)
-            if value.isascii() and value.isdecimal() and len(value) < 10 and key not in ("name", "place")
-            else value
-        )
+        wanted[key] = setting_of(key, value)
     number = node.removeprefix("!").rjust(8, "0")
     found = client.call(config, "POST", f"/api/v1/boxes/{quote(number, safe='')}/settings", wanted)
     if as_json:

@@ -6,7 +6,7 @@ Input is checked by the same models as the city's commands. Every order is kept 
 
 import time
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -21,7 +21,8 @@ from kiezbox_gateway.tokens import Role
 from kiezbox_gateway.web.request import ApiError, Route, body, caller, note, pace_order
 
 Node = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}$")]
-Interval = Annotated[int, Field(ge=10, le=7 * 86_400)]
+WEEK_S = 7 * 86_400
+Millivolt = Annotated[int, Field(ge=0, le=60_000)]
 
 
 class ModeRequest(BaseModel):
@@ -44,18 +45,45 @@ class StageRequest(BaseModel):
     text: Text | None = None
 
 
-class SettingsRequest(BaseModel):
-    """POST /api/v1/boxes/BOX/settings: what is to be changed, and nothing else. Keys have a way of their own."""
+class HelpPoint(BaseModel):
+    """A place of help near a box, as residents read it."""
 
     model_config = ConfigDict(extra="forbid")
-    name: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
-    place: Annotated[str, StringConstraints(min_length=1, max_length=80)] | None = None
-    reading_interval_s: Interval | None = None
-    samples_per_frame: Annotated[int, Field(ge=1, le=30)] | None = None
-    health_interval_s: Interval | None = None
-    nodeinfo_interval_s: Interval | None = None
-    telemetry_interval_s: Interval | None = None
-    reserve_pct: Annotated[int, Field(ge=0, le=90)] | None = None
+    name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    address: Annotated[str, StringConstraints(max_length=64)] | None = None
+    kind: Annotated[str, StringConstraints(max_length=64)] | None = None
+
+
+class SettingsRequest(BaseModel):
+    """POST /api/v1/boxes/BOX/settings: what is to be changed, and nothing else. Keys have a way of their own.
+
+    The box judges the result as a whole (docs/box-configuration.md) and may refuse what passes here.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    name: Annotated[str, StringConstraints(min_length=1, max_length=39)] | None = None
+    short_name: Annotated[str, StringConstraints(min_length=1, max_length=4)] | None = None
+    place: Annotated[str, StringConstraints(max_length=200)] | None = None
+    district: Annotated[str, StringConstraints(max_length=64)] | None = None
+    preset: (
+        Literal["LONG_FAST", "LONG_MODERATE", "LONG_SLOW", "MEDIUM_FAST", "MEDIUM_SLOW", "SHORT_FAST", "SHORT_SLOW"]
+        | None
+    ) = None
+    hop_limit: Annotated[int, Field(ge=1, le=7)] | None = None
+    role: Literal["CLIENT", "CLIENT_MUTE", "ROUTER", "ROUTER_LATE"] | None = None
+    mode: Literal["everyday", "emergency", "exercise", "maintenance"] | None = None
+    reading_interval_s: Annotated[int, Field(ge=10, le=86_400)] | None = None
+    samples_per_frame: Annotated[int, Field(ge=1, le=15)] | None = None
+    health_interval_s: Annotated[int, Field(ge=60, le=WEEK_S)] | None = None
+    nodeinfo_interval_s: Annotated[int, Field(ge=600, le=WEEK_S)] | None = None
+    telemetry_interval_s: Annotated[int, Field(ge=0, le=WEEK_S)] | None = None
+    reserve_pct: Annotated[int, Field(ge=10, le=80)] | None = None
+    grid_lost_after_s: Annotated[int, Field(ge=10, le=86_400)] | None = None
+    silent_after_s: Annotated[int, Field(ge=600, le=WEEK_S)] | None = None
+    router_off_below_mv: Millivolt | None = None
+    router_on_above_mv: Millivolt | None = None
+    call_retention_days: Annotated[int, Field(ge=1, le=90)] | None = None
+    help_points: Annotated[list[HelpPoint], Field(max_length=12)] | None = None
     lifetime_s: int = Field(default=86_400, ge=300, le=30 * 86_400)
 
     @model_validator(mode="after")
@@ -64,7 +92,7 @@ class SettingsRequest(BaseModel):
             raise ValueError("names no setting")
         return self
 
-    def wanted(self) -> dict[str, str | int]:
+    def wanted(self) -> dict[str, Any]:
         """The settings given."""
         return self.model_dump(exclude={"lifetime_s"}, exclude_none=True)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How people say when a mode ends."""
+"""How people say when a mode ends and what a setting is to be."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from kiezbox_gateway.command import CommandError
-from kiezbox_gateway.command.order import end_of
+from kiezbox_gateway.command.order import end_of, setting_of
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +47,25 @@ def test_end(given: str, now: str, end: str) -> None:
 def test_what_is_no_time(given: str) -> None:
     with pytest.raises(CommandError, match="18:30"):
         end_of(given, datetime.fromisoformat("2026-11-25T17:00").astimezone())
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "value"),
+    [
+        ("reading_interval_s", "600", 600),
+        ("reading_interval_s", "-1", "-1"),
+        ("short_name", "1234", "1234"),
+        ("name", "7", "7"),
+        ("role", "ROUTER", "ROUTER"),
+        ("place", "", ""),
+        ("help_points", '[{"name": "Rathaus"}]', [{"name": "Rathaus"}]),
+    ],
+)
+def test_value_of_a_setting(key: str, given: str, value: object) -> None:
+    assert setting_of(key, given) == value
+
+
+@pytest.mark.parametrize("given", ["Rathaus", "[", "[" * 100_000])
+def test_help_points_are_json(given: str) -> None:
+    with pytest.raises(CommandError, match="Am Platz 1"):
+        setting_of("help_points", given)
