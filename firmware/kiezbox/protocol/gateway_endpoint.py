@@ -55,7 +55,7 @@ READINGS_PAUSE_MS = 300_000
 FRAGMENTS_PAUSE_MS = 6_000
 """How long after the last fragment of a call the missing ones are asked for; several frames' time in a flood."""
 
-OTHERS_SPREAD_MS = 1_500
+OTHERS_SPREAD_MS = 5_000
 """Where there are other gateways, receipts for calls go out within this time, each gateway's at its own moment."""
 
 OTHERS_MS = 6 * 3_600_000
