@@ -44,11 +44,13 @@ def commands() -> list[tuple[tuple[str, ...], click.Command]]:
 @pytest.mark.parametrize(
     ("name", "command"), commands(), ids=lambda value: "-".join(value) if isinstance(value, tuple) else ""
 )
-def test_every_option_and_argument(tmp_path: Path, name: tuple[str, ...], command: click.Command) -> None:
+def test_every_option_and_argument(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: tuple[str, ...], command: click.Command
+) -> None:
     deployment = Deployment(tmp_path / "g", radio="tcp://127.0.0.1:1", city=f"mqtt://127.0.0.1:{free_port()}", boxes=1)
     before = {path: path.read_bytes() for path in (tmp_path / "g").rglob("*") if path.is_file()}
     runner = CliRunner()
-    os.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)
     for bad in BAD:
         # The bad value in every argument, and in each option in turn.
         arguments = [bad for each in command.params if isinstance(each, click.Argument)]
