@@ -164,3 +164,14 @@ def test_what_is_wrong_is_refused_for_the_reason_that_is_named() -> None:
             assert box.receive(bytes.fromhex(before), 0) == []
         assert box.receive(payload, 0) == [], vector["name"]
         assert box.counters == {vector["reason"]: 1}, vector["name"]
+
+
+def test_malformed_bodies_are_refused() -> None:
+    found = list(vectors("malformed"))
+    assert len(found) >= 25
+    for vector in found:
+        try:
+            messages.decode(envelope.kind_number(vector["kind"]), bytes.fromhex(vector["body"]))
+        except messages.MessageError:
+            continue
+        raise AssertionError(vector["name"])

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kiezbox.protocol import envelope, gateway_wire, messages, reading, text_coding
 from kiezbox.protocol.airtime import PRESETS, time_on_air_us
+from kiezbox.protocol.bits import BitWriter
 from kiezbox.protocol.box_endpoint import BoxEndpoint
 from kiezbox.protocol.box_keys import BoxKeys
 from kiezbox.protocol.channel import Channel
@@ -225,6 +226,9 @@ DOWN: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("configuration_every_key", "configuration", EVERY_KEY),
     ("configuration_district_key", "configuration", {"key_id": 2, "public_key": bytes(range(0xC0, 0xE0))}),
     ("configuration_root_key", "configuration", {"root_key": bytes(range(0x60, 0x80))}),
+    ("time_sealed", "time", {"time_s": 1_767_440_000, "quality": 1}),
+    ("bulletin_sealed", "bulletin", {"identifier": "be-2026-01-03-1", "language": "de", "action": 2}),
+    ("manifest_sealed", "manifest", {"version": "0.2.0", "board": "heltec-wsl-v3", "size_bytes": 412_672}),
 )
 CAST: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (
@@ -301,6 +305,7 @@ CAST: tuple[tuple[str, str, dict[str, Any]], ...] = (
             "battery_min_mv": 3700,
         },
     ),
+    ("configuration_to_all", "configuration", {"reading_interval_s": 600, "samples_per_frame": 12}),
 )
 
 
@@ -340,6 +345,7 @@ def vectors() -> Iterator[dict[str, Any]]:
     for counter, (name, kind, message) in enumerate(CAST, 950):
         yield {**_broadcast(name, kind, counter, message), "key_id": 1, "public_key": PUBLIC_KEY.hex()}
     yield from _receipts(keys)
+    yield from _malformed()
     yield from _frames(keys)
     yield from _refused(keys)
 
@@ -454,6 +460,78 @@ def _receipts(keys: BoxKeys) -> Iterator[dict[str, Any]]:
         }
 
 
+MALFORMED = (
+    ("a_group", "query", "0b"),
+    ("field_number_0", "query", "0000"),
+    ("a_number_cut", "button", "0880"),
+    ("a_number_above_32_bits", "button", "088080808010"),
+    ("zigzag_above_32_bits", "health", "388080808010"),
+    ("another_wire_type", "query", "0801"),
+    ("a_string_cut", "query", "0a0541"),
+    ("a_string_that_is_no_utf8", "query", "0a01ff"),
+    ("a_string_of_65_bytes", "query", "0a41" + "41" * 65),
+    ("a_neighbour_cut", "health", "8201020900"),
+    ("samples_none", "reading", "2a0100"),
+    ("samples_with_bits_3", "reading", "2a041c000000"),
+    ("samples_cut", "reading", "2a0114"),
+    ("samples_and_bytes_left_over", "reading", "2a0510000000ff"),
+    ("a_text_without_a_byte", "reply", "3200"),
+    ("a_text_of_table_9", "reply", "32029000"),
+    ("a_text_of_table_0_with_unused_bits", "reply", "32020100"),
+    ("a_text_with_more_unused_bits_than_bits", "reply", "320113"),
+    ("a_text_with_8_unused_bits", "reply", "32021800"),
+)
+"""Bodies that a decoder refuses whoever made them, in hexadecimal."""
+
+
+def _escaped(what: int, more: int, width: int) -> bytes:
+    """A coded text of table 1 that is one escape, or DIGIT where `what` is 8, and `width` bits."""
+    table = text_coding._Table(1)
+    writer = BitWriter()
+    if what == DIGIT:
+        table.write(writer, table.first_mark, table.shift + 1)
+    else:
+        table.write(writer, table.first_mark, table.shift + 2)
+        writer.write(what, 3)
+    if width > 16:
+        writer.write(more >> 16, width - 16)
+        width = 16
+    writer.write(more, width)
+    return bytes((0x10 | -writer.length() & 7,)) + writer.finish(0)
+
+
+DIGIT = 8
+
+
+def _malformed() -> Iterator[dict[str, Any]]:
+    for name, kind, body in MALFORMED:
+        yield {"type": "malformed", "name": name, "kind": kind, "body": body}
+    for name, what, more, width in (
+        ("a_text_with_escape_6", 6, 0, 0),
+        ("a_text_with_escape_7", 7, 0, 0),
+        ("a_text_that_changes_to_table_0", 4, 0, 4),
+        ("a_text_that_changes_to_table_9", 4, 9, 4),
+        ("a_text_with_half_a_surrogate", 2, 0xD800, 16),
+        ("a_text_beyond_the_last_code_point", 3, 0x110000, 21),
+        ("a_text_with_digit_10", DIGIT, 10, 4),
+        ("a_text_cut_in_a_code_point", 2, 0x7F, 8),
+    ):
+        coded = _escaped(what, more, width)
+        yield {"type": "malformed", "name": name, "kind": "reply", "body": (bytes((0x32, len(coded))) + coded).hex()}
+
+
+def _signed_configuration(name: str, value: Any) -> bytes:
+    """Our own gateway does not make one like that."""
+    body = messages.encode(envelope.CONFIGURATION, {"hop_limit": 3, name: value})
+    return gateway_wire.encode_broadcast(DISTRICT_KEY.sign, envelope.CONFIGURATION, 1, 951, 1, body)
+
+
+def _beyond(s: bytes) -> bytes:
+    """The same number modulo the order of the group of Ed25519."""
+    order = (1 << 252) + 27742317777372353535851937790883648493
+    return (int.from_bytes(s, "little") + order).to_bytes(32, "little")
+
+
 def _frames(keys: BoxKeys) -> Iterator[dict[str, Any]]:
     call = bytes.fromhex(_uplink(keys, "", "emergency", 4, CALL)["payloads"][0])
     text = b"Hallo, Kleiststr. 12: Aufzug steckt fest, 3 Personen"
@@ -461,6 +539,8 @@ def _frames(keys: BoxKeys) -> Iterator[dict[str, Any]]:
         ("emergency", CHANNEL.key, envelope.PORTNUM, call, 5),
         ("emergency_relayed_twice", CHANNEL.key, envelope.PORTNUM, call, 3),
         ("emergency_under_a_key_of_16_bytes", bytes(range(16)), envelope.PORTNUM, call, 5),
+        ("emergency_under_a_key_of_2_bytes", bytes((1, 2)), envelope.PORTNUM, call, 5),
+        ("emergency_under_a_key_of_17_bytes", bytes(range(17)), envelope.PORTNUM, call, 5),
         ("text_of_a_stock_device_under_key_1", b"\x01", TEXT_MESSAGE_APP, text, 5),
         ("text_of_a_stock_device_under_key_7", b"\x07", TEXT_MESSAGE_APP, text, 5),
         ("text_of_a_stock_device_without_a_key", b"", TEXT_MESSAGE_APP, text, 5),
@@ -522,10 +602,17 @@ def _refused(keys: BoxKeys) -> Iterator[dict[str, Any]]:
         ("a_reply_as_a_mode", _with(reply, 1, envelope.MODE), "false_tag"),
         ("a_receipt_with_one_bit_changed", _with(receipts, -9, receipts[-9] ^ 1), "false_tag"),
         ("a_receipt_cut", receipts[:-1], "envelope_truncated"),
+        ("a_true_receipt_and_a_false_one", receipts + _with(receipts[-18:], -1, receipts[-1] ^ 1), "false_tag"),
+        ("a_true_receipt_and_one_that_is_cut", receipts + receipts[-18:-1], "envelope_truncated"),
+        ("a_signature_whose_s_is_not_below_the_group_order", mode[:-32] + _beyond(mode[-32:]), "false_signature"),
         ("a_signature_with_one_bit_changed", _with(mode, -1, mode[-1] ^ 1), "false_signature"),
         ("another_mode_under_the_signature", _with(mode, 9, 3), "false_signature"),
         ("signed_by_another", forged, "false_signature"),
         ("an_unknown_key_id", _with(mode, 2, 9), "unknown_key"),
+        *(
+            (f"a_configuration_to_everybody_with_{name}", _signed_configuration(name, value), "only_for_one_box")
+            for name, value in (("channel_psk", bytes(32)), ("root_key", bytes(32)), ("revoked_key_id", 2))
+        ),
         ("a_reply_to_everybody", _with(mode, 1, envelope.REPLY), "kind_not_for_scheme"),
         ("a_signature_cut", mode[:60], "envelope_truncated"),
     ):

@@ -178,9 +178,10 @@ class BoxEndpoint:
 
     def _receive_receipts(self, received: Envelope, now_ms: int) -> "list[Any]":
         found: list[Any] = []
-        for items in receipt.own_items(self._keys, self.node_num, received.body):
+        entries = receipt.own_items(self._keys, self.node_num, received.body)
+        for items in [receipt.decode_items(entry) for entry in entries]:
             self._note_gateway(now_ms)
-            for item in receipt.decode_items(items):
+            for item in items:
                 if item[0] == "stage":
                     if item[2] >= receipt.GATEWAY:
                         self.custody.settle(item[1])

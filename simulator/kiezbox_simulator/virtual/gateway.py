@@ -19,6 +19,7 @@ from kiezbox.protocol.frame import BROADCAST
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint, Received
 from kiezbox.protocol.mesh import MeshNode, PacketReceived
 from kiezbox.protocol.packet import Data
+from kiezbox.protocol.replay import GATEWAYS_MAX
 from kiezbox_simulator.virtual.core_node import CoreNode
 from kiezbox_simulator.virtual.ether import Ether
 from kiezbox_simulator.virtual.station import Station
@@ -89,7 +90,9 @@ class Gateway(CoreNode):
             chance.digest(self._seed, "gateway", self.station.name, self._boots, part).to_bytes(8, "little")
             for part in range(4)
         )
-        self.endpoint = GatewayEndpoint(entropy, sign=self._signing_key.sign, saved=saved)
+        # Those of one district share keys: each counts by itself (of more than eight some share a number).
+        number = list(self.store.persisted).index(self.station.name) % GATEWAYS_MAX
+        self.endpoint = GatewayEndpoint(entropy, sign=self._signing_key.sign, saved=saved, number=number)
         highest = dict.fromkeys(self._boxes, 0)
         for node_num, counter in self.store.messages:
             highest[node_num] = max(counter, highest.get(node_num, 0))

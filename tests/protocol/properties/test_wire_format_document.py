@@ -317,6 +317,8 @@ def test_frames() -> None:
         key = bytes.fromhex(vector["psk"])
         if len(key) == 1:
             key = bytes.fromhex("d4f1bb3a20290759f0bcffabcf4e69") + bytes([(1 + key[0] - 1) % 256])
+        if len(key) > 1:
+            key += bytes(-len(key) % 16)
         data = frame[16:]
         if key:
             data = ctr(key, frame[8:12] + bytes(4) + frame[4:8] + bytes(4), data)
@@ -339,6 +341,9 @@ KIND_SCHEMES = {
     int(number): {int(scheme) for scheme in schemes.split(" or ")}
     for number, schemes in re.findall(r"\| (\d+) \| `\w+` \| (\d(?: or \d)?) \|", section("2. Envelope"))
 }
+
+
+CONFIGURATION = 20
 
 
 def is_refused(vector: dict[str, Any]) -> bool:
@@ -384,7 +389,8 @@ def is_refused(vector: dict[str, Any]) -> bool:
             key.verify(raw[-64:], b"Kiezbox 1 cast" + hashlib.sha256(raw[:-64]).digest())
         except InvalidSignature:
             return True
-        return False
+        secret = {"root_key", "key_id", "public_key", "revoked_key_id", "channel_psk"}
+        return kind == CONFIGURATION and bool(secret & set(decode_body("configuration", raw[8:-64])))
     node = vector["from_node"] if scheme < 3 else vector["box"]
     return len(raw) < header + 8 or is_false(node.to_bytes(4, "little") + raw[:-8], raw[-8:], kind)
 
