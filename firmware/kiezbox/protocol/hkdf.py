@@ -13,9 +13,13 @@ class Hmac:
     def __init__(self, key: bytes) -> None:
         if len(key) > 64:
             key = hashlib.sha256(key).digest()
-        key = key + bytes(64 - len(key))
-        self._inner = bytes([value ^ 0x36 for value in key])
-        self._outer = bytes([value ^ 0x5C for value in key])
+        inner = bytearray(b"\x36" * 64)
+        outer = bytearray(b"\x5c" * 64)
+        for index in range(len(key)):  # In place: a list of 64 numbers is a piece of heap that a full box may not have.
+            inner[index] ^= key[index]
+            outer[index] ^= key[index]
+        self._inner = bytes(inner)
+        self._outer = bytes(outer)
 
     def digest(self, message: bytes) -> bytes:
         """The 32-byte authentication code of `message`."""

@@ -31,7 +31,7 @@ class ReplayWindow:
         """`bits`: bit 0 stands for `highest`, bit n for highest - n."""
         self.width = width
         self.highest = highest
-        self._bits = bits & ((1 << width) - 1)
+        self._bits = bits & ((1 << width) - 1) if bits else 0
 
     def judge(self, counter: int) -> int:
         """NEW, SEEN or TOO_OLD; changes nothing."""
@@ -50,7 +50,9 @@ class ReplayWindow:
             if shift >= self.width:
                 self._bits = 1
             else:
-                self._bits = ((self._bits << shift) | 1) & ((1 << self.width) - 1)
+                self._bits = self._bits << shift | 1
+                if self._bits >> self.width:  # Else no mask of a wide window's size is needed on a small heap.
+                    self._bits &= (1 << self.width) - 1
             self.highest = counter
         elif age < self.width:
             self._bits |= 1 << age
