@@ -62,9 +62,14 @@ check: $(VENV)/dev.stamp ## Style, types and import rules, without running anyth
 	@$(BIN)/python -m tools.firmware_types
 
 test: $(VENV)/dev.stamp build/node/stamp debian check ## Every test: both interpreters, real broker, real browser
-	@# The browser driver keeps an event loop of its own running, which other asynchronous tests cannot share.
-	@$(BIN)/python -m pytest -m "not browser" $(PYTEST_ARGS)
-	@$(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
+	@# The browser driver keeps an event loop of its own running, which other asynchronous tests cannot share. So it is a
+	@# run of its own, beside the others, which mostly wait for processes. 5: none of the tests asked for is of this kind.
+	@mkdir -p build; $(BIN)/python -m pytest -m browser $(PYTEST_ARGS) >build/browser-tests.log 2>&1 & browser=$$!; \
+	  trap 'kill $$browser 2>/dev/null' INT TERM; \
+	  $(BIN)/python -m pytest -m "not browser" $(PYTEST_ARGS); others=$$?; \
+	  wait $$browser; pages=$$?; cat build/browser-tests.log; \
+	  if [ -n '$(PYTEST_ARGS)' ]; then [ $$pages != 5 ] || pages=0; [ $$others != 5 ] || others=0; fi; \
+	  exit $$((others | pages))
 
 bench: $(VENV)/dev.stamp debian ## Measure, beside what a city would install instead: build/bench/*.json
 	@$(BIN)/python -m bench
