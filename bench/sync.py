@@ -100,7 +100,18 @@ def _payloads(count: int) -> Iterator[bytes]:
     for number in range(1, count + 1):
         each = _reading(number)
         yield profile.encode(
-            messages.Waiting(number, each.id, each.kind, 42, number, True, each.received_ms, each.measured_s, each.body)
+            messages.Waiting(
+                number,
+                each.id,
+                each.kind,
+                42,
+                number,
+                True,
+                each.received_ms,
+                each.measured_s,
+                each.body,
+                OutboxClass.READING,
+            )
         )[1]
 
 

@@ -58,6 +58,11 @@ KINDS: dict[str, Kind] = {
         "Boxes report that the power is out",
         "find out whether it is true; no box switches by itself. To switch all: kiezbox gateway mode emergency",
     ),
+    "texts_surplus": Kind(
+        False,
+        "Unread texts from radios, more in an hour than a sender or all together have",
+        "look through them behind the other calls; if it is abuse, give the channel a new key",
+    ),
     "radio_away": Kind(True, "The radio is away: no box can be heard", "check cable, power and antenna of the radio"),
     "radio_contended": Kind(
         True, "Another program uses the radio", "close the Meshtastic app or whatever is connected to this radio"
@@ -142,6 +147,7 @@ class Facts:
     calls_unread: int = 0
     calls_not_at_city: int = 0
     answers_lost: int = 0
+    texts_surplus: int = 0
     blackout_proposed: tuple[Proposal, ...] = ()
     boxes_silent: tuple[str, ...] = ()
     keys_open: tuple[str, ...] = ()
@@ -158,6 +164,7 @@ def judge(facts: Facts) -> list[Alarm]:
         ("call_unread", facts.calls_unread),
         ("call_not_at_city", facts.calls_not_at_city),
         ("answer_not_delivered", facts.answers_lost),
+        ("texts_surplus", facts.texts_surplus),
         ("city_refused", facts.city_refused),
     )
     raised |= {name: str(count) for name, count in counts if count}
@@ -217,16 +224,22 @@ async def look(gateway: Gateway) -> list[Alarm]:
     now_ms = int(now_s * 1000)
     link, city, settings = gateway.link.status, gateway.city.status, gateway.configuration
     store_alarm = gateway.custody.status.alarm
-    unread = late = lost = refused = 0
+    unread = late = lost = refused = surplus = 0
     proposed: list[Proposal] = []
     heard: dict[int, int] = {}
     incidents: frozenset[str] = frozenset()
     try:
-        ((unread, late),) = await gateway.store.rows(
-            "SELECT count(*) FILTER (WHERE c.stage < 4 AND m.received_ms < ?),"
-            " count(*) FILTER (WHERE m.confirmed_ms IS NULL AND m.received_ms < ?)"
+        ((unread, late, surplus),) = await gateway.store.rows(
+            "SELECT count(*) FILTER (WHERE c.stage < 4 AND m.received_ms < ?1 AND m.class <> ?2),"
+            " count(*) FILTER (WHERE m.confirmed_ms IS NULL AND m.received_ms < ?3),"
+            " count(*) FILTER (WHERE c.stage < 4 AND m.received_ms > ?4 AND m.class = ?2)"
             " FROM call c JOIN message m ON m.sequence = c.message_sequence WHERE m.kind = 'call' AND c.action < 2",
-            (now_ms - CALL_UNREAD_S * 1000, now_ms - CALL_WAITING_S * 1000),
+            (
+                now_ms - CALL_UNREAD_S * 1000,
+                int(OutboxClass.SURPLUS),
+                now_ms - CALL_WAITING_S * 1000,
+                now_ms - INCIDENT_S * 1000,
+            ),
         )
         ((lost,),) = await gateway.store.rows(
             "SELECT count(*) FROM job_box b JOIN job j ON j.number = b.job"
@@ -274,6 +287,7 @@ async def look(gateway: Gateway) -> list[Alarm]:
             calls_unread=unread,
             calls_not_at_city=late,
             answers_lost=lost,
+            texts_surplus=surplus,
             blackout_proposed=tuple(proposed),
             boxes_silent=tuple(silent),
             keys_open=tuple(box.name for box in gateway.boxes.values() if box.next_root_key is not None),

@@ -16,7 +16,6 @@ import structlog
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint, Progress, Received, Rejected
 from kiezbox_gateway.clock import unix_ms
 from kiezbox_gateway.store.rows import (
-    CLASS_OF_KIND,
     Call,
     Heard,
     NewMessage,
@@ -123,14 +122,14 @@ class Custody:
         self._may_take = may_take
         self._make_room = make_room
         self._slots = asyncio.Semaphore(PENDING_MAX)
-        self._tasks: set[asyncio.Task[bool]] = set()
+        self._tasks: set[asyncio.Task[Stored | None]] = set()
 
     async def take_payload(
         self, from_node: int, payload: bytes, heard: Heard | None, now_ms: int
-    ) -> asyncio.Task[bool] | None:
+    ) -> asyncio.Task[Stored | None] | None:
         """Judge a payload of the private port.
 
-        The task, if any, ends when the message is stored (True) or not (False).
+        The task, if any, ends when the message is stored, or with None when it could not be.
         """
         result = self._endpoint.receive(from_node, payload, now_ms)
         if isinstance(result, Rejected):
@@ -155,7 +154,9 @@ class Custody:
             return None
         return await self._begin(message, acknowledge=True, now_ms=now_ms)
 
-    async def take_text(self, from_node: int, packet_id: int, payload: bytes, now_ms: int) -> asyncio.Task[bool] | None:
+    async def take_text(
+        self, from_node: int, packet_id: int, payload: bytes, now_ms: int
+    ) -> asyncio.Task[Stored | None] | None:
         """Store a text from a stock device as an unverified call."""
         if not payload.strip():
             self._count(self.status.rejected, "empty_text")
@@ -169,7 +170,7 @@ class Custody:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _begin(self, message: NewMessage, *, acknowledge: bool, now_ms: int) -> asyncio.Task[bool]:
+    async def _begin(self, message: NewMessage, *, acknowledge: bool, now_ms: int) -> asyncio.Task[Stored | None]:
         await self._slots.acquire()
         future = self._store.take(message)
         task = asyncio.create_task(self._finish_one(message, future, acknowledge=acknowledge, now_ms=now_ms))
@@ -177,7 +178,7 @@ class Custody:
         task.add_done_callback(self._done)
         return task
 
-    def _done(self, task: asyncio.Task[bool]) -> None:
+    def _done(self, task: asyncio.Task[Stored | None]) -> None:
         self._tasks.discard(task)
         self._slots.release()
         if not task.cancelled():
@@ -186,7 +187,7 @@ class Custody:
 
     async def _finish_one(
         self, message: NewMessage, future: "asyncio.Future[Stored]", *, acknowledge: bool, now_ms: int
-    ) -> bool:
+    ) -> Stored | None:
         try:
             try:
                 stored = await future
@@ -199,7 +200,7 @@ class Custody:
             if self.status.alarm != error.reason:
                 log.critical("store_failed", reason=error.reason, detail=str(error))
             self.status.alarm = error.reason
-            return False
+            return None
         except Exception as error:
             # A message that the store cannot hold is a mistake of ours and must not go by unseen.
             self._count(self.status.rejected, "not_storable")
@@ -210,12 +211,12 @@ class Custody:
             self.status.alarm = None
         if stored.new:
             self._count(self.status.stored, message.kind)
-            self._on_stored(CLASS_OF_KIND[message.kind])
+            self._on_stored(stored.outbox_class)
         else:
             self.status.duplicates += 1
         if acknowledge and self._endpoint.acknowledge(message.node_num, message.counter, 2, now_ms):
             self._on_receipt_due()
-        return True
+        return stored
 
     @staticmethod
     def _count(counters: dict[str, int], name: str) -> None:

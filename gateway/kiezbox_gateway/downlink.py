@@ -322,13 +322,19 @@ class Downlink:
         self.texts.forget(stored_numbers)
 
     def confirm_text(self, packet_id: int) -> None:
-        """Show on the resident's own device that its text is stored: a reaction, which stock apps draw at the text."""
+        """Show on the resident's own device that its text is stored: a reaction, which stock apps draw at the text.
+
+        Behind receipts, and left out (counted) where the hour's airtime has room for receipts only.
+        """
+        if not self._link.budget.may_send(priority.COMMAND, len(EMOJI_STORED.encode()), monotonic_ms()):
+            self._link.status.count("reaction_not_sent")
+            return
         self._link.send(
             Outgoing(
                 packet_id=self._link.new_packet_id(),
                 portnum=PORT_TEXT,
                 payload=EMOJI_STORED.encode(),
-                priority=priority.RECEIPT,
+                priority=priority.COMMAND,
                 to_node=BROADCAST,
                 reply_id=packet_id,
                 emoji=1,

@@ -8,6 +8,7 @@ import asyncio
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -31,7 +32,7 @@ from kiezbox_gateway.radio.link import RadioLink
 from kiezbox_gateway.radio.send_queue import PORT_TEXT
 from kiezbox_gateway.radio.setup import Wanted
 from kiezbox_gateway.store import backup, erasure, jobs, shedding
-from kiezbox_gateway.store.rows import Heard, OutboxClass, StoreError, StoreFullError
+from kiezbox_gateway.store.rows import Heard, OutboxClass, Stored, StoreError, StoreFullError
 from kiezbox_gateway.store.store import Store
 from kiezbox_gateway.tokens import TokenList
 from kiezbox_gateway.uplink import WifiUplink
@@ -168,14 +169,17 @@ class Gateway:
         elif packet.decoded.portnum == PORT_TEXT and not packet.decoded.emoji:
             task = await self.custody.take_text(from_node, packet.id, packet.decoded.payload, monotonic_ms())
             if task is not None and self.configuration.radio.confirm_texts:
-                packet_id = packet.id
-                task.add_done_callback(
-                    lambda done: (
-                        self.downlink.confirm_text(packet_id)
-                        if not done.cancelled() and done.exception() is None and done.result()
-                        else None
-                    )
-                )
+                task.add_done_callback(self._confirming(packet.id))
+
+    def _confirming(self, packet_id: int) -> Callable[[asyncio.Task[Stored | None]], None]:
+        """Shows on a resident's own device that its text is stored. A flood of texts gets no flood of answers."""
+
+        def confirm(done: asyncio.Task[Stored | None]) -> None:
+            stored = done.result() if not done.cancelled() and done.exception() is None else None
+            if stored is not None and stored.outbox_class is not OutboxClass.SURPLUS:
+                self.downlink.confirm_text(packet_id)
+
+        return confirm
 
     async def _on_command(self, topic: str, payload: bytes) -> None:
         await self.commands.take(topic.rsplit("/", 1)[-1], payload)
@@ -183,7 +187,7 @@ class Gateway:
     async def _take_uplink(self, from_node: int, payload: bytes) -> bool:
         """The same envelope through another door. False when it could not be stored and has to come again."""
         task = await self.custody.take_payload(from_node, payload, None, monotonic_ms())
-        return task is None or await task
+        return task is None or await task is not None
 
     def _on_payload(self, payload: bytes) -> bool:
         """Receipts and commands go out by Wi-Fi as well, while boxes have used it lately."""

@@ -12,8 +12,12 @@ import pytest
 
 from kiezbox.protocol import envelope
 from kiezbox.protocol.box_keys import BoxKeys
-from kiezbox_gateway import custody
+from kiezbox_gateway import alarms, custody
+from kiezbox_gateway.clock import unix_ms
+from kiezbox_gateway.store import texts
 from kiezbox_gateway.store.rows import StoreError, StoreFullError
+from kiezbox_gateway.web.desk import cards
+from tests.gateway.city_broker import Mosquitto, Subscriber
 from tests.gateway.deployment import Deployment, emergency, reading
 from tests.gateway.running import running_gateway
 from tests.gateway.waiting import until
@@ -162,6 +166,51 @@ async def test_texts_of_stock_devices_are_unverified_calls(tmp_path: Path) -> No
         assert all(row[1] == 0 for row in rows)
         await until(lambda: any(packet.decoded.emoji for packet in radio.received))
         assert running.gateway.link.status.counters["other_channel"] == 1
+
+
+async def test_flood_of_texts_stays_behind_calls_and_is_not_answered(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path / "broker")
+    async with running_gateway(tmp_path / "gateway", city=broker.url) as running:
+        count = texts.PER_SENDER_MAX + 30
+        for number in range(count):
+            running.radio.deliver(0xABCDEF01, 1, f"Flut {number}".encode())
+        await running.stored(count)
+        running.radio.deliver(0xABCDEF02, 1, b"Feuer im Keller")
+        box = running.boxes[0]
+        counter, payloads = box.send("emergency", emergency(code="REAL2345"))
+        running.deliver(box, payloads)
+        await until(lambda: not box.is_in_custody(counter))
+        await running.stored(count + 2)
+        found = {alarm.name: alarm for alarm in await alarms.look(running.gateway)}
+        assert found["texts_surplus"].detail == "30"
+        _, body = await running.request("GET", "/api/v1/calls?limit=3")
+        assert [call["body"]["text"][:5] for call in body["calls"]] == ["Sauer", "Feuer", "Flut "]
+        assert not any(call["surplus"] for call in body["calls"])
+        page = await cards(running.gateway, unix_ms())
+        assert [card.call.surplus for card in page[0]] == [False] * (texts.PER_SENDER_MAX + 2) + [True] * 30
+        status = await running.request("GET", "/metrics")
+        assert 'kiezbox_tally_total{reason="text_surplus"} 30.0' in status[1]
+        reactions = texts.PER_SENDER_MAX + 1
+        await until(lambda: sum(packet.decoded.emoji for packet in running.radio.received) == reactions)
+        # The city comes back: the box's call first, then a text of everybody, and nothing is missing.
+        broker.start()
+        async with Subscriber(broker.port, "kiezbox/v1/test/+/call") as city:
+            await city.wait_for(count + 2)
+            arrived = [payload for _, payload in city.messages]
+            assert arrived[0]["body"]["code"] == "REAL2345"
+            senders = [payload["box"] for payload in arrived[1:]]
+            assert senders.index("abcdef02") == texts.PER_SENDER_MAX
+            assert len({payload["id"] for payload in arrived}) == count + 2
+    broker.stop()
+
+
+async def test_no_reaction_where_the_airtime_is_for_receipts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running_gateway(tmp_path) as running:
+        monkeypatch.setattr(running.gateway.link.budget, "may_send", lambda rank, length, now_ms: rank < 3)
+        running.radio.deliver(0xABCDEF01, 1, b"Feuer im Keller")
+        await running.stored(1)
+        await until(lambda: running.gateway.link.status.counters.get("reaction_not_sent") == 1)
+        assert not any(packet.decoded.emoji for packet in running.radio.received)
 
 
 async def test_revoked_box_is_refused_for_itself_only(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import kiezbox_gateway
 from kiezbox_gateway import alarms, configuration, language
 from kiezbox_gateway.command.gateway import app
 from kiezbox_gateway.language import SpokenError
-from kiezbox_gateway.store.rows import CLASS_OF_KIND
+from kiezbox_gateway.store.rows import OutboxClass
 from kiezbox_gateway.tokens import Role
 from kiezbox_gateway.web import desk, server
 
@@ -98,7 +98,7 @@ def said_in_tables() -> Iterator[tuple[str, str]]:
     for table in (desk.CATEGORIES, desk.STAGES, desk.JOB_STATES, desk.JOB_KINDS, desk.MODES, desk.SIGNS):
         for value in table.values():
             yield value, "desk"
-    for outbox_class in set(CLASS_OF_KIND.values()):
+    for outbox_class in OutboxClass:
         yield outbox_class.name.lower(), "classes"
     for sentence in configuration.LIMITS.values():
         yield sentence, "configuration"

@@ -21,7 +21,7 @@ from kiezbox_gateway.city import mqtt
 from kiezbox_gateway.city.broker import BrokerAddress, BrokerConnection, BrokerError
 from kiezbox_gateway.city.message import Profile
 from kiezbox_gateway.city.schedule import Backoff, Schedule
-from kiezbox_gateway.store.rows import CLASS_OF_KIND, OutboxClass, StoreCorruptError, StoreError, Waiting
+from kiezbox_gateway.store.rows import OutboxClass, StoreCorruptError, StoreError, Waiting
 from kiezbox_gateway.store.store import Store
 
 # Without any confirmation for that long, while messages are out, the connection is renewed.
@@ -36,7 +36,7 @@ REFUSALS_MAX = 20
 # MQTT 5 reason codes: from here on errors; and: taken, but there is no subscriber.
 REFUSED_FROM = 0x80
 NOBODY_THERE = 0x10
-MUST_BE_HEARD = (OutboxClass.CALL, OutboxClass.STAGE)
+MUST_BE_HEARD = (OutboxClass.CALL, OutboxClass.TEXT, OutboxClass.SURPLUS, OutboxClass.STAGE)
 
 log = structlog.get_logger(part="city")
 CommandTaker = Callable[[str, bytes], Awaitable[None]]
@@ -230,7 +230,7 @@ class CitySync:
                         self._refused(schedule, message, event.reason_code)
                     elif self._readback:
                         continue
-                    elif event.reason_code == NOBODY_THERE and CLASS_OF_KIND[message.kind] in MUST_BE_HEARD:
+                    elif event.reason_code == NOBODY_THERE and message.outbox_class in MUST_BE_HEARD:
                         self._refused(schedule, message, event.reason_code)
                     else:
                         confirmed.append(message.sequence)
@@ -253,7 +253,7 @@ class CitySync:
         schedule.in_flight.pop(message.sequence, None)
         self._by_id.pop(message.id, None)
         self._set_aside("nobody_there" if reason_code == NOBODY_THERE else f"refused_{reason_code:#04x}", message)
-        outbox_class = CLASS_OF_KIND[message.kind]
+        outbox_class = message.outbox_class
         self._refusals[outbox_class] = self._refusals.get(outbox_class, 0) + 1
         if self._refusals[outbox_class] >= REFUSALS_MAX:
             schedule.hold(outbox_class)

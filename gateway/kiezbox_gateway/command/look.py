@@ -140,6 +140,7 @@ def calls(
         body = each["body"]
         marks = [text("EXERCISE")] if each["kind"] == "exercise" else []
         marks += [] if each["verified"] else [text("UNVERIFIED: sender not proven")]
+        marks += [text("one of many texts")] if each["surplus"] else []
         category = text(CATEGORIES[body["category"]]) if body.get("category") in CATEGORIES else ""
         rows.append(
             {

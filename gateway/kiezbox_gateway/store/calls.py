@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from kiezbox_gateway.store import jobs, messages
-from kiezbox_gateway.store.rows import NewMessage, StoreError
+from kiezbox_gateway.store.rows import NewMessage, OutboxClass, StoreError
 
 STAGE_NAMES = {2: "gateway", 3: "station", 4: "read", 5: "answered"}
 JOB_LIFETIME_MS = 24 * 3_600_000
 CALL_COLUMNS = (
     "m.sequence, m.id, m.kind, m.node_num, m.counter, m.verified, m.received_ms, m.measured_s, m.body, m.confirmed_ms,"
-    " c.code, c.action, c.refers_to, c.packet_id, c.stage"
+    " c.code, c.action, c.refers_to, c.packet_id, c.stage, m.class"
 )
 
 
@@ -51,6 +51,12 @@ class FoundCall:
     refers_to: int | None
     packet_id: int | None
     stage: int
+    outbox_class: int
+
+    @property
+    def surplus(self) -> bool:
+        """One of more texts than a sender has: shown behind the others."""
+        return self.outbox_class == OutboxClass.SURPLUS
 
 
 def row_to_call(row: tuple[Any, ...]) -> FoundCall:
@@ -61,11 +67,11 @@ def row_to_call(row: tuple[Any, ...]) -> FoundCall:
 
 
 def list_query(*, open_only: bool = False) -> str:
-    """SQL for the newest calls; parameter: how many."""
+    """SQL for the newest calls, surplus texts behind all others; parameter: how many."""
     condition = "WHERE c.stage < 5 AND c.action = 0" if open_only else ""
     return (
         f"SELECT {CALL_COLUMNS} FROM call c JOIN message m ON m.sequence = c.message_sequence"  # noqa: S608  Constants.
-        f" {condition} ORDER BY c.message_sequence DESC LIMIT ?"
+        f" {condition} ORDER BY m.class = {int(OutboxClass.SURPLUS)}, c.message_sequence DESC LIMIT ?"
     )
 
 

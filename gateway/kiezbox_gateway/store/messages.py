@@ -8,7 +8,8 @@ import hashlib
 import sqlite3
 from collections.abc import Iterable
 
-from kiezbox_gateway.store.rows import CLASS_OF_KIND, NewMessage, OutboxClass, Stored, Waiting
+from kiezbox_gateway.store import texts
+from kiezbox_gateway.store.rows import NewMessage, OutboxClass, Stored, Waiting
 
 INSERT = (
     "INSERT INTO message (id, kind, class, node_num, counter, verified, received_ms, measured_s, body)"
@@ -22,7 +23,7 @@ UPDATE_BOX = (
     " rssi_dbm = ifnull(excluded.rssi_dbm, rssi_dbm), snr_cdb = ifnull(excluded.snr_cdb, snr_cdb),"
     " hops = ifnull(excluded.hops, hops)"
 )
-WAITING_COLUMNS = "sequence, id, kind, node_num, counter, verified, received_ms, measured_s, body"
+WAITING_COLUMNS = "sequence, id, kind, node_num, counter, verified, received_ms, measured_s, body, class"
 # Rows looked at in one transaction of thinning, so that a call never waits long behind it.
 THINNING_STEP = 5_000
 
@@ -65,14 +66,15 @@ def take(connection: sqlite3.Connection, message: NewMessage) -> Stored:
 
 def _insert(connection: sqlite3.Connection, message: NewMessage, identifier: str) -> Stored | None:
     """Stored, or None when the id is taken by other content."""
+    outbox_class = texts.outbox_class(connection, message)
     if message.call is not None and is_erased(connection, identifier):
-        return Stored(0, identifier, new=False)
+        return Stored(0, identifier, False, outbox_class)
     cursor = connection.execute(
         INSERT,
         (
             identifier,
             message.kind,
-            CLASS_OF_KIND[message.kind],
+            int(outbox_class),
             message.node_num,
             message.counter,
             message.verified,
@@ -82,9 +84,12 @@ def _insert(connection: sqlite3.Connection, message: NewMessage, identifier: str
         ),
     )
     if cursor.rowcount != 1:
-        row = connection.execute("SELECT sequence, body FROM message WHERE id = ?", (identifier,)).fetchone()
-        return Stored(row[0], identifier, new=False) if row[1] == message.body or "-x" in identifier else None
+        row = connection.execute("SELECT sequence, body, class FROM message WHERE id = ?", (identifier,)).fetchone()
+        same = row[1] == message.body or "-x" in identifier
+        return Stored(row[0], identifier, False, OutboxClass(row[2])) if same else None
     sequence = cursor.lastrowid or 0
+    if outbox_class is OutboxClass.SURPLUS:
+        count(connection, "text_surplus")
     if message.call is not None:
         call = message.call
         connection.execute(
@@ -92,7 +97,7 @@ def _insert(connection: sqlite3.Connection, message: NewMessage, identifier: str
             " VALUES (?, ?, ?, ?, ?, ?, ?, 2)",
             (sequence, message.node_num, message.counter, call.code, call.action, call.refers_to, call.packet_id),
         )
-    return Stored(sequence, identifier, new=True)
+    return Stored(sequence, identifier, True, outbox_class)
 
 
 def is_erased(connection: sqlite3.Connection, identifier: str) -> bool:
@@ -116,9 +121,9 @@ def waiting_query() -> str:
     )
 
 
-def waiting_row(row: tuple[int, str, str, int, int, int, int, int | None, str]) -> Waiting:
+def waiting_row(row: tuple[int, str, str, int, int, int, int, int | None, str, int]) -> Waiting:
     """A row of `waiting_query`."""
-    return Waiting(row[0], row[1], row[2], row[3], row[4], bool(row[5]), row[6], row[7], row[8])
+    return Waiting(*row[:5], bool(row[5]), *row[6:9], OutboxClass(row[9]))
 
 
 def confirm(connection: sqlite3.Connection, sequences: Iterable[int], now_ms: int) -> None:

@@ -11,16 +11,22 @@ PERSONAL_KINDS = ("call", "exercise", "button", "stage")
 
 
 class OutboxClass(IntEnum):
-    """Order towards the city: a higher class waits until every lower one is on its way."""
+    """Order towards the city, that of these lines: a class waits until all above it are on their way.
+
+    The numbers only stand in the database. TEXT and SURPLUS: texts of stock devices, see `texts`.
+    """
 
     CALL = 0
+    TEXT = 6
     STAGE = 1
     MODE = 2
     EXERCISE = 3
     HEALTH = 4
+    SURPLUS = 7
     READING = 5
 
 
+# Of what is proven, or made here.
 CLASS_OF_KIND = {
     "call": OutboxClass.CALL,
     "button": OutboxClass.CALL,
@@ -101,6 +107,7 @@ class Stored:
     sequence: int
     id: str
     new: bool
+    outbox_class: OutboxClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +123,4 @@ class Waiting:
     received_ms: int
     measured_s: int | None
     body: str
+    outbox_class: OutboxClass

@@ -192,6 +192,7 @@ def _call(gateway: Gateway, call: calls.FoundCall) -> dict[str, Any]:
         "box": f"{call.node_num:08x}",
         "box_name": gateway.names.get(call.node_num),
         "verified": call.verified,
+        "surplus": call.surplus,
         "received_at": instant(call.received_ms),
         "measured_at": None if call.measured_s is None else instant(call.measured_s * 1000),
         "confirmed_at": _moment(call.confirmed_ms),

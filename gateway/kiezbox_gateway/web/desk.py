@@ -12,6 +12,7 @@ from kiezbox_gateway.gateway import Gateway
 from kiezbox_gateway.language import text
 from kiezbox_gateway.store import calls, jobs
 from kiezbox_gateway.store.calls import CALL_COLUMNS, FoundCall, row_to_call
+from kiezbox_gateway.store.rows import OutboxClass
 
 AMEND, CANCEL, SAFE = 1, 2, 3
 READ, ANSWERED = 4, 5
@@ -91,17 +92,18 @@ class Card:
         """How far it is."""
         return text(STAGES[self.call.stage])
 
-    def order(self) -> tuple[bool, bool, bool, int]:
-        """Real before exercise, still wanted before taken back, unread before read, then the oldest."""
-        return self.exercise, self.cancelled, self.call.stage >= READ, self.call.received_ms
+    def order(self) -> tuple[bool, bool, bool, bool, int]:
+        """Real before exercise, then surplus texts last, then those taken back, then those read; the oldest first."""
+        return self.exercise, self.call.surplus, self.cancelled, self.call.stage >= READ, self.call.received_ms
 
 
 async def cards(gateway: Gateway, now_ms: int) -> tuple[list[Card], list[Card]]:
     """(open calls, those answered within a day)."""
     rows = await gateway.store.rows(
         f"SELECT {CALL_COLUMNS} FROM call c JOIN message m ON m.sequence = c.message_sequence"  # noqa: S608  Constants.
-        " WHERE c.action = 0 AND (c.stage < ? OR m.received_ms > ?) ORDER BY c.stage >= ?, m.sequence LIMIT ?",
-        (ANSWERED, now_ms - ANSWERED_SHOWN_MS, ANSWERED, CALLS_MAX),
+        " WHERE c.action = 0 AND (c.stage < ? OR m.received_ms > ?)"
+        " ORDER BY c.stage >= ?, m.class = ?, m.sequence LIMIT ?",
+        (ANSWERED, now_ms - ANSWERED_SHOWN_MS, ANSWERED, int(OutboxClass.SURPLUS), CALLS_MAX),
     )
     found = [Card(call, gateway.names.get(call.node_num)) for call in (row_to_call(tuple(row)) for row in rows)]
     by_origin = {(card.call.node_num, card.call.counter): card for card in found if card.call.packet_id is None}

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from kiezbox_gateway.city import command
 from kiezbox_gateway.city.message import NativeProfile, instant
-from kiezbox_gateway.store.rows import CLASS_OF_KIND, Waiting
+from kiezbox_gateway.store.rows import CLASS_OF_KIND, OutboxClass, Waiting
 from tests.gateway.city_broker import Mosquitto, Subscriber
 from tests.gateway.deployment import emergency, reading
 from tests.gateway.running import running_gateway
@@ -70,7 +70,18 @@ async def test_everything_a_gateway_publishes_fits(tmp_path: Path) -> None:
 
 def test_schema_refuses_what_is_no_city_message() -> None:
     profile = NativeProfile("test", {})
-    good = Waiting(1, "7c3e51a4-0000002a", "reading", 0x7C3E51A4, 42, True, 1_770_000_000_123, None, '{"samples":[{}]}')
+    good = Waiting(
+        1,
+        "7c3e51a4-0000002a",
+        "reading",
+        0x7C3E51A4,
+        42,
+        True,
+        1_770_000_000_123,
+        None,
+        '{"samples":[{}]}',
+        OutboxClass.READING,
+    )
     message: dict[str, Any] = json.loads(profile.encode(good)[1])
     VALIDATOR.validate(message)
     for change in (
@@ -83,7 +94,9 @@ def test_schema_refuses_what_is_no_city_message() -> None:
 
 def test_same_message_same_bytes() -> None:
     profile = NativeProfile("test", {1: 'Box "A" 🏠'})
-    row = Waiting(1, "00000001-00000001", "call", 1, 1, True, 1_770_000_000_001, 1_770_000_000, '{"text":"ä"}')
+    row = Waiting(
+        1, "00000001-00000001", "call", 1, 1, True, 1_770_000_000_001, 1_770_000_000, '{"text":"ä"}', OutboxClass.CALL
+    )
     assert profile.encode(row) == profile.encode(row)
     assert json.loads(profile.encode(row)[1])["box_name"] == 'Box "A" 🏠'
     assert instant(1_770_000_000_001) == "2026-02-02T02:40:00.001Z"

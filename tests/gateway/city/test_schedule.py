@@ -19,7 +19,9 @@ class Outbox:
     def add(self, outbox_class: OutboxClass, count: int = 1) -> None:
         for _ in range(count):
             self.last += 1
-            row = Waiting(self.last, str(self.last), KINDS[outbox_class], 1, self.last, True, 0, None, "{}")
+            row = Waiting(
+                self.last, str(self.last), KINDS[outbox_class], 1, self.last, True, 0, None, "{}", outbox_class
+            )
             self.rows[outbox_class].append(row)
 
     def serve(self, schedule: Schedule, now_s: float = 0.0) -> list[Waiting]:

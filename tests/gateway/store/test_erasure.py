@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kiezbox_gateway.store import backup, calls, erasure, jobs, messages
+from kiezbox_gateway.store import backup, calls, erasure, jobs
 from kiezbox_gateway.store.rows import StoreError
 from kiezbox_gateway.store.store import Store
 from tests.gateway.store.sample import NOW_MS, call, reading
@@ -155,4 +155,3 @@ def test_kinds_with_words_of_residents_are_known() -> None:
     from kiezbox_gateway.store.rows import CLASS_OF_KIND, PERSONAL_KINDS
 
     assert set(PERSONAL_KINDS) <= set(CLASS_OF_KIND)
-    assert messages.CLASS_OF_KIND is CLASS_OF_KIND

@@ -4,7 +4,7 @@ CREATE TABLE message (
   sequence INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice, so that a late confirmation cannot hit another row
   id TEXT NOT NULL UNIQUE,                     -- derived from content; the city deduplicates by it
   kind TEXT NOT NULL,                          -- call exercise button reading health stage mode erasure gateway
-  class INTEGER NOT NULL,                      -- order towards the city, 0 first
+  class INTEGER NOT NULL,                      -- towards the city, OutboxClass in rows.py
   node_num INTEGER NOT NULL,                   -- 0: this gateway
   counter INTEGER NOT NULL,
   verified INTEGER NOT NULL,
