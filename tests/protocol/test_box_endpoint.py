@@ -184,11 +184,11 @@ def test_reply_brings_station_and_text_and_is_confirmed() -> None:
     payloads = flush(gateway, 0)
     assert b"kommen" not in payloads[0]
     assert box.receive(payloads[0], 10) == [events.StageChanged(counter, 5, 9, "FF Schöneberg", "Wir kommen.")]
-    assert gateway.job_states(job) == {NODE: "on air"}
+    assert gateway.jobs[job].boxes == {NODE: "on air"}
     assert box.cancel(counter) is False, "an answered call is not repeated"
     results = flush(box, 2000)
     assert gateway.receive(NODE, results[0], 2000).kind == "command_result"
-    assert gateway.job_states(job) == {NODE: "confirmed"}
+    assert gateway.jobs[job].boxes == {NODE: "confirmed"}
     assert flush(gateway, 10_000_000) == []
 
 
@@ -204,7 +204,7 @@ def test_repeated_command_is_answered_again_and_not_acted_upon() -> None:
     assert box.counters == {"command_repeated": 1}
     results = flush(box, 80_000)
     gateway.receive(NODE, results[0], 80_000)
-    assert gateway.job_states(job) == {NODE: "confirmed"}
+    assert gateway.jobs[job].boxes == {NODE: "confirmed"}
 
 
 def test_command_for_another_box_or_changed_on_the_way_does_nothing() -> None:
@@ -232,7 +232,7 @@ def test_root_key_is_rotated_over_the_air() -> None:
     assert events.Persist("root_key", new_root.hex()) in box._persist
     for payload in flush(box, 20_000):
         assert isinstance(gateway.receive(NODE, payload, 20_000), Received)
-    assert gateway.job_states(job) == {NODE: "confirmed"}
+    assert gateway.jobs[job].boxes == {NODE: "confirmed"}
     gateway.acknowledge(NODE, counter, 2, 21_000)
     assert box.receive(flush(gateway, 21_000)[0], 22_000)[0].stage == 2
     old = BoxEndpoint(NODE, ROOT, {}, b"thief", {"counter_reserved": 500})
@@ -296,7 +296,7 @@ def test_configuration_goes_to_the_owner_and_keys_do_not() -> None:
     assert events.Persist("public_key_2", PUBLIC_KEY.hex()) in box._persist
     box.conclude(received.counter, 2, "hop_limit", 10)
     gateway.receive(NODE, flush(box, 5000)[0], 5000)
-    assert gateway.job_states(job) == {NODE: "refused"}
+    assert gateway.jobs[job].boxes == {NODE: "refused"}
     assert gateway.jobs[job].details == {NODE: "hop_limit"}
 
 
@@ -355,7 +355,7 @@ def test_results_that_find_no_room_are_counted_and_asked_for_again() -> None:
         box.cancel(message.counter)
     assert box.receive(flush(gateway, 40_000)[0], 40_000) == []
     gateway.receive(NODE, flush(box, 80_000)[0], 80_000)
-    assert gateway.job_states(job) == {NODE: "confirmed"}
+    assert gateway.jobs[job].boxes == {NODE: "confirmed"}
 
 
 def test_the_root_key_that_is_in_use_is_not_rotated_to_again() -> None:
@@ -364,7 +364,7 @@ def test_the_root_key_that_is_in_use_is_not_rotated_to_again() -> None:
     assert box.receive(flush(gateway, 0)[0], 0) == []
     assert "root_key" not in [action.name for action in box._persist]
     gateway.receive(NODE, flush(box, 5000)[0], 5000)
-    assert gateway.job_states(job) == {NODE: "confirmed"}
+    assert gateway.jobs[job].boxes == {NODE: "confirmed"}
     assert len(box._keys) == 1
 
 

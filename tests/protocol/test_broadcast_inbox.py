@@ -175,7 +175,7 @@ def test_a_mode_that_is_none_is_refused_and_named() -> None:
         for action in endpoint.poll(0):
             if isinstance(action, events.Send):
                 gateway.receive(NODE, action.payload, 0)
-        assert gateway.job_states(job) == {NODE: "refused"}
+        assert gateway.jobs[job].boxes == {NODE: "refused"}
         assert gateway.jobs[job].details == {NODE: "mode"}
 
 

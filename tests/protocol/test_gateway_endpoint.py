@@ -42,7 +42,7 @@ def test_nothing_goes_down_before_counters_are_reserved() -> None:
 def test_a_job_that_nobody_answers_is_repeated_with_new_counters_and_expires() -> None:
     endpoint = gateway()
     job = endpoint.reply(NODE, {"code": "A"}, 0)
-    assert endpoint.job_states(job) == {NODE: downlink.QUEUED}
+    assert endpoint.jobs[job].boxes == {NODE: downlink.QUEUED}
     counters = []
     now_ms = 0
     while now_ms is not None:
@@ -54,10 +54,10 @@ def test_a_job_that_nobody_answers_is_repeated_with_new_counters_and_expires() -
                 counters.append(int.from_bytes(action.payload[6:10], "little"))
         now_ms = endpoint.next_wakeup_ms(now_ms)
         if endpoint.jobs[job].attempt == 1:
-            assert endpoint.job_states(job) == {NODE: downlink.ON_AIR}
+            assert endpoint.jobs[job].boxes == {NODE: downlink.ON_AIR}
     assert counters == [1] * 4 + [2] * 4 + [3] * 4
     endpoint.poll(10**9)
-    assert endpoint.job_states(job) == {NODE: downlink.EXPIRED}
+    assert endpoint.jobs[job].boxes == {NODE: downlink.EXPIRED}
     assert endpoint.jobs[job].state() == downlink.EXPIRED
 
 
@@ -85,7 +85,7 @@ def test_a_revoked_box_gets_nothing_and_holds_up_nobody() -> None:
     job = endpoint.broadcast("mode", {"mode": 2, "epoch": 1, "scope": 0}, 0)
     reply = endpoint.reply(NODE, {"code": "A"}, 0)
     endpoint.revoke_box(NODE)
-    assert endpoint.job_states(job) == {NODE + 1: downlink.QUEUED}
+    assert endpoint.jobs[job].boxes == {NODE + 1: downlink.QUEUED}
     assert not endpoint.jobs[reply].open()
     assert endpoint.receive(NODE, reading(1), 0) == Rejected("revoked_box")
     assert not endpoint.acknowledge(NODE, 1, 2, 0)
@@ -128,7 +128,7 @@ def test_mode_for_one_box_waits_for_that_box_only() -> None:
     endpoint = gateway(sign=lambda message: bytes(64))
     endpoint.add_box(NODE + 1, bytes(32))
     job = endpoint.broadcast("mode", {"mode": 2, "epoch": 1, "scope": 2, "box": NODE + 1}, 0)
-    assert endpoint.job_states(job) == {NODE + 1: downlink.QUEUED}
+    assert endpoint.jobs[job].boxes == {NODE + 1: downlink.QUEUED}
 
 
 def test_bulletins_are_repeated_and_times_are_not() -> None:
@@ -391,7 +391,7 @@ def test_the_last_counter_of_a_gateway_is_the_end_and_not_the_next_one_s_first()
         endpoint.persisted(action.name, action.value)
     [action] = sent(endpoint, 1)
     assert envelope.Envelope(action.payload).counter == (3 << GATEWAY_SHIFT) - 1
-    assert endpoint.job_states(jobs[1]) == {NODE: downlink.QUEUED}
+    assert endpoint.jobs[jobs[1]].boxes == {NODE: downlink.QUEUED}
 
 
 def test_another_gateway_under_the_same_number_is_noticed() -> None:

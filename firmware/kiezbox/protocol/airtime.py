@@ -9,15 +9,12 @@ Presets, slot choice and slot time: firmware 2.7, src/mesh/RadioInterface.cpp. N
 PREAMBLE_SYMBOLS = 16
 BAND_START_HZ = 869_400_000
 BAND_END_HZ = 869_650_000
-POWER_MAX_DBM = 27
-SYNC_WORD = 0x2B
 
 
 class Preset:
     """One modem setting.
 
-    spreading_factor 7..12; bandwidth_hz; coding_rate_denominator 5..8 (4/5 .. 4/8); symbol_us: length of one symbol;
-    snr_min_ddb: where demodulation ends, in 0.1 dB (same data sheet, table 6-1).
+    spreading_factor 7..12; bandwidth_hz; coding_rate_denominator 5..8 (4/5 .. 4/8); symbol_us: length of one symbol.
     """
 
     def __init__(self, name: str, bandwidth_hz: int, spreading_factor: int, coding_rate_denominator: int) -> None:
@@ -26,7 +23,6 @@ class Preset:
         self.spreading_factor = spreading_factor
         self.coding_rate_denominator = coding_rate_denominator
         self.symbol_us = (1 << spreading_factor) * 1000 // (bandwidth_hz // 1000)
-        self.snr_min_ddb = -75 - 25 * (spreading_factor - 7)
 
 
 PRESETS = {

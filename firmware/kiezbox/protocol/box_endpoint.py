@@ -16,13 +16,14 @@ Not here: the mesh (box_node.py joins both), flash, what a mode does. Signed bro
 from kiezbox.protocol import envelope, events, messages, priority, receipt
 from kiezbox.protocol.box_keys import ROOT_KEY_LENGTH, BoxKeys
 from kiezbox.protocol.broadcast_inbox import BroadcastInbox
-from kiezbox.protocol.command_results import CommandResults
+from kiezbox.protocol.command_results import APPLIED, INCOMPLETE, RECEIVED, REFUSED, CommandResults
 from kiezbox.protocol.constant import const
 from kiezbox.protocol.counter import CounterExhausted, ReservedCounter
 from kiezbox.protocol.custody import Custody, CustodyFull, Outgoing
 from kiezbox.protocol.envelope import Envelope, EnvelopeError
 from kiezbox.protocol.fragment import Assembler, split
 from kiezbox.protocol.messages import MessageError
+from kiezbox.protocol.mode_orders import ModeOrders
 from kiezbox.protocol.random_bits import RandomBits
 from kiezbox.protocol.replay import NEW, SEEN, GatewayWindows
 from kiezbox.protocol.wall_clock import WallClock
@@ -32,14 +33,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kiezbox.protocol.messages import Message
-
-# Results of a command, as sent in a command result; an owner concludes with 1 or 2.
-_RECEIVED = const(0)
-_APPLIED = const(1)
-_REFUSED = const(2)
-_EXPIRED = const(3)
-_INCOMPLETE = const(4)
-_SUPERSEDED = const(5)
 
 RESULT_SPREAD_MS = 30_000
 """Boxes answer a broadcast command within this time, each at its own moment, unless their owner knows better."""
@@ -67,10 +60,7 @@ _PRIORITIES = {
     envelope.QUERY: priority.STRANGER,
 }
 _QUERY_ATTEMPTS = const(3)
-_MODE_LAST = const(4)
 _KEY_ID_MAX = const(255)
-_SCOPE_DISTRICT = const(1)
-_SCOPE_BOX = const(2)
 
 
 class BoxEndpoint:
@@ -90,7 +80,6 @@ class BoxEndpoint:
         Raises ValueError if a key has the wrong length.
         """
         self.node_num = node_num
-        self.district = district
         self.counters: dict[str, int] = {}
         newer_key = saved.get("root_key")
         self._keys = [BoxKeys(bytes.fromhex(newer_key) if newer_key else root_key)]
@@ -105,8 +94,7 @@ class BoxEndpoint:
         self.result_spread_ms = RESULT_SPREAD_MS
         """Within this time answers to a broadcast are spread; the more boxes share the air, the longer."""
         self._gateway_heard_ms: int | None = None
-        self._mode_epoch: int = saved.get("mode_epoch") or 0
-        self._mode = 0
+        self.orders = ModeOrders(node_num, district, saved.get("mode_epoch") or 0)
         self._clock = WallClock()
 
     # Up
@@ -220,7 +208,7 @@ class BoxEndpoint:
             raise EnvelopeError("fragment_mismatch")
         if body is None:
             held = self._assembler.held(counter)
-            self._results.note(counter, now_ms + _INCOMPLETE_PAUSE_MS, received.kind, _INCOMPLETE, "", held)
+            self._results.note(counter, now_ms + _INCOMPLETE_PAUSE_MS, received.kind, INCOMPLETE, "", held)
             return []
         body = envelope.seal(keys, self.node_num, received.kind, counter, body)
         message = messages.decode(received.kind, body)
@@ -251,7 +239,15 @@ class BoxEndpoint:
     def _act(self, kind: int, message: "Message", counter: int, now_ms: int, spread_ms: int) -> "list[Any]":
         due_ms = now_ms + self._random.below(spread_ms)
         if kind == envelope.MODE:
-            return self._act_on_mode(message, counter, due_ms, now_ms)
+            orders = self.orders
+            before = orders.epoch
+            result = orders.judge(message, self._clock, now_ms)
+            if result is not None:
+                self._results.note(counter, due_ms, kind, result, "mode" if result == REFUSED else "")
+            if orders.epoch == before:
+                return []
+            self._persist.append(events.Persist("mode_epoch", orders.epoch))
+            return [events.ModeCommanded(message)]
         if kind == envelope.TIME:
             if not self._clock.is_worse_than(message, now_ms):
                 raise MessageError("time_not_better")
@@ -260,34 +256,34 @@ class BoxEndpoint:
             return [events.BulletinReceived(message)]
         if kind == envelope.MANIFEST:
             return [events.ManifestReceived(message)]
-        if kind == envelope.CONFIGURATION and any(name in message for name in messages.NEVER_BROADCAST):
-            raise MessageError("only_for_one_box")
-        self._results.note(counter, due_ms, kind, _RECEIVED)
+        if kind == envelope.CONFIGURATION:
+            for name in messages.NEVER_BROADCAST:
+                if name in message:
+                    raise MessageError("only_for_one_box")
+        self._results.note(counter, due_ms, kind, RECEIVED)
         if kind == envelope.CONFIGURATION:
             return [events.ConfigurationReceived(message, counter)]
-        refers_to = message.get("refers_to") or 0
+        get = message.get
+        refers_to = get("refers_to") or 0
         if not refers_to:
             self._settle_queries()
             return [events.ReplyReceived(message)]
-        stage = message.get("stage") or 0
+        stage = get("stage") or 0
         if stage >= receipt.GATEWAY:
             self.custody.settle(refers_to)
-        return [
-            events.StageChanged(
-                refers_to, stage, message.get("time_s") or 0, message.get("station") or "", message.get("text") or ""
-            )
-        ]
+        return [events.StageChanged(refers_to, stage, get("time_s") or 0, get("station") or "", get("text") or "")]
 
     def _configure(self, message: "Message", counter: int, now_ms: int) -> "list[Any]":
         """Keys are this endpoint's own; everything else is the owner's."""
-        root_key = message.pop("root_key", None)
-        key_id = message.pop("key_id", None)
-        public_key = message.pop("public_key", None)
-        revoked = message.pop("revoked_key_id", None)
+        pop = message.pop
+        root_key = pop("root_key", None)
+        key_id = pop("key_id", None)
+        public_key = pop("public_key", None)
+        revoked = pop("revoked_key_id", None)
         named = bool(key_id) and key_id <= _KEY_ID_MAX
         for name, key, complete in (("root_key", root_key, True), ("public_key", public_key, named)):
             if key is not None and (len(key) != ROOT_KEY_LENGTH or not complete):
-                self._results.note(counter, now_ms, envelope.CONFIGURATION, _REFUSED, name)
+                self._results.note(counter, now_ms, envelope.CONFIGURATION, REFUSED, name)
                 return []
         if root_key and not self._keys[0].is_of(root_key):
             self._persist.append(events.Persist("root_key", root_key.hex()))
@@ -295,36 +291,8 @@ class BoxEndpoint:
             self._persist.append(self.inbox.trust(key_id, public_key))
         if revoked:
             self._persist.append(self.inbox.distrust(revoked))
-        self._results.note(counter, now_ms, envelope.CONFIGURATION, _RECEIVED if message else _APPLIED)
+        self._results.note(counter, now_ms, envelope.CONFIGURATION, RECEIVED if message else APPLIED)
         return [events.ConfigurationReceived(message, counter)] if message else []
-
-    def _act_on_mode(self, message: "Message", counter: int, due_ms: int, now_ms: int) -> "list[Any]":
-        scope = message.get("scope") or 0
-        if (scope == _SCOPE_BOX and message.get("box") != self.node_num) or (
-            scope == _SCOPE_DISTRICT and self.district is not None and message.get("district") != self.district
-        ):
-            return []
-        if not 1 <= (message.get("mode") or 0) <= _MODE_LAST:
-            self._results.note(counter, due_ms, envelope.MODE, _REFUSED, "mode")
-            return []
-        epoch = message.get("epoch") or 0
-        if epoch and epoch == self._mode_epoch:
-            # The same command under a new counter, because the gateway did not hear the result: it is in force.
-            self._mode = message["mode"]
-            self._results.note(counter, due_ms, envelope.MODE, _APPLIED)
-            return []
-        expires_s = message.get("expires_s") or 0
-        if epoch <= self._mode_epoch:
-            self._results.note(counter, due_ms, envelope.MODE, _SUPERSEDED)
-            return []
-        if expires_s and self._clock.quality and self._clock.now_s(now_ms) >= expires_s:
-            self._results.note(counter, due_ms, envelope.MODE, _EXPIRED)
-            return []
-        self._mode_epoch = epoch
-        self._mode = message["mode"]
-        self._persist.append(events.Persist("mode_epoch", epoch))
-        self._results.note(counter, due_ms, envelope.MODE, _APPLIED)
-        return [events.ModeCommanded(message)]
 
     def _settle_queries(self) -> None:
         for message in list(self.custody.messages):
@@ -336,9 +304,9 @@ class BoxEndpoint:
 
     def _send_results(self, now_ms: int) -> None:
         for result in self._results.take_due(now_ms):
-            result["mode_epoch"] = self._mode_epoch
-            if self._mode:
-                result["mode"] = self._mode
+            result["mode_epoch"] = self.orders.epoch
+            if self.orders.mode:
+                result["mode"] = self.orders.mode
             if self._clock.quality:
                 result["time_s"] = self._clock.now_s(now_ms)
             try:

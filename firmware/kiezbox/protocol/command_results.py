@@ -13,6 +13,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+RECEIVED = 0
+APPLIED = 1
+REFUSED = 2
+EXPIRED = 3
+INCOMPLETE = 4
+SUPERSEDED = 5
+"""Results of a command, as sent; an owner concludes with APPLIED or REFUSED."""
+
 _KEPT = const(8)
 _COUNTER = const(0)
 _DUE = const(1)

@@ -337,11 +337,6 @@ class GatewayEndpoint:
         """
         return self._downlink.broadcast(kind, message, self._boxes, now_ms)
 
-    def job_states(self, number: int) -> "dict[int, str]":
-        """State by box of a job; empty for a broadcast that no box answers. Raises KeyError for one that is
-        forgotten."""
-        return dict(self.jobs[number].boxes)
-
     def cancel_job(self, number: int) -> None:
         """Send it no more."""
         self.jobs[number].give_up()

@@ -223,7 +223,7 @@ def test_answers_reach_the_box_and_are_confirmed(name: str) -> None:
     assert sorted(set(world.replies)) == sorted(jobs.values())
     if name != "terrible":
         assert len(world.replies) == len(jobs)
-        assert all(world.gateway.job_states(job) == {node: "confirmed"} for job, (node, _) in jobs.items())
+        assert all(world.gateway.jobs[job].boxes == {node: "confirmed"} for job, (node, _) in jobs.items())
     assert world.gateway.next_wakeup_ms(world.now_ms) is None
 
 
