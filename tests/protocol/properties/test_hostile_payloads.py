@@ -200,4 +200,4 @@ def test_replays_are_answered_and_change_nothing() -> None:
     assert gateway._boxes[NODE].window.highest == highest
     drain(box, 10_000_000)
     assert (seen_by(box._down), {key: seen_by(windows) for key, windows in box.inbox._windows.items()}) == counters
-    assert box._mode_epoch == 4
+    assert box.orders.epoch == 4
