@@ -100,12 +100,9 @@ class CoreBox(CoreNode):
 
     def restore_power(self) -> None:
         """Boot, and take stored calls into custody again."""
+        super().restore_power()
         if self.dead:
             return
-        self.ether.switch(self.station, True)
-        self._planned_us = -1
-        self._boot()
-        self.start()
         for counter, message in self._calls.items():
             self.node.resume(self._kinds[counter], message, counter, self._stages.get(counter, 1), self.now_ms)
         self.plan()

@@ -44,6 +44,19 @@ class CoreNode:
         """Off. What a subclass keeps over that is its own to say."""
         self.ether.switch(self.station, False)
 
+    def restore_power(self) -> None:
+        """On again, with what a subclass kept; nothing if the node was destroyed."""
+        if self.dead:
+            return
+        self.ether.switch(self.station, True)
+        self._planned_us = -1
+        self._boot()
+        self.start()
+
+    def _boot(self) -> None:
+        """Build `node` anew, as after every start. For subclasses that power cuts reach."""
+        raise RuntimeError(f"{self.station.name} cannot be switched on again")
+
     def destroy(self) -> None:
         """Gone for good, with what is on it."""
         self.dead = True

@@ -77,15 +77,6 @@ class StockNode(CoreNode):
             ledger=self.ledger,  # type: ignore[arg-type]  # Same surface, another rule.
         )  # fmt: skip
 
-    def restore_power(self) -> None:
-        """On again, as new."""
-        if self.dead:
-            return
-        self.ether.switch(self.station, True)
-        self._planned_us = -1
-        self._boot()
-        self.start()
-
     def send_text(self, text: str) -> int | None:
         """A broadcast text message, cut at a whole character; its packet id, None if the node refused it.
 
