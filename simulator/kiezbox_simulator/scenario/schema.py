@@ -170,7 +170,8 @@ class Fault(_Part):
     radio_reset    a box's radio forgets what it was doing
     clock_jump     a box's battery-backed clock is off by jump_s from now on
     sensor         a box's sensors give nothing for duration_h
-    full_flash     a box's flash has no free block for duration_h
+    full_flash     something has filled a box's flash to the last free block, for duration_h
+    broken_flash   a box's flash refuses every write for duration_h; what is on it can be read
     memory_exhaustion  something takes a box's memory, all but a few KiB, for duration_h or until it restarts
     jamming        noise of power_dbm from target's place for duration_h
     """
@@ -178,7 +179,7 @@ class Fault(_Part):
     at_h: Hours
     kind: Literal[
         "power_cut", "box_death", "gateway_death", "uplink_outage", "radio_reset", "clock_jump", "sensor",
-        "full_flash", "memory_exhaustion", "jamming",
+        "full_flash", "broken_flash", "memory_exhaustion", "jamming",
     ]  # fmt: skip
     target: str = "random"
     count: Annotated[int, Field(ge=1)] = 1

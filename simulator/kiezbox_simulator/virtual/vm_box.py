@@ -92,6 +92,7 @@ class VmBox:
         self._last_connection = 0
         self._clock_offset_s: int | None = None
         self._sensors_silent = False
+        self._flash_broken = False
         self._expected_us: list[int] = []
         self._ahead_us = -1
         station.owner = self
@@ -127,6 +128,8 @@ class VmBox:
         if self._clock_offset_s is not None:
             unix_s = self.pool.simulation.unix_s + self._clock_offset_s
             self.put(vm_link.CLOCK, struct.pack("<IB", unix_s, RTC_AGED))
+        if self._flash_broken:
+            self.put(vm_link.FAULT, b"broken_flash")
         self.pool.due(self)
 
     def cut_power(self) -> None:
@@ -228,6 +231,8 @@ class VmBox:
                 # What the chip was about to send, sending or receiving breaks off.
                 self.pool.simulation.ether.switch(self.station, False)
                 self.pool.simulation.ether.switch(self.station, True)
+            elif kind in ("broken_flash", "broken_flash_over"):
+                self._flash_broken = kind == "broken_flash"
             self.put(vm_link.FAULT, kind.encode())
 
     def connect(self, client: str, on_data: Callable[[bytes], None], on_close: Callable[[], None]) -> Connection | None:

@@ -6,10 +6,14 @@ in order of their stations, so a box on a slow core changes nothing: boxes canno
 only through the ether and later. On that also rests how far a box may go on by itself (vm_box.py).
 """
 
+import atexit
+import functools
 import heapq
 import random
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +43,15 @@ def compile_vm(target: Path) -> Path:
     return target
 
 
+@functools.cache
+def firmware_image() -> Path:
+    """One image for all boxes of all runs of this process: bytecode lies outside the heaps, and a hundred processes
+    share its pages. Raises FirmwareBuildError."""
+    folder = Path(tempfile.mkdtemp(prefix="kiezbox-firmware-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return rom_image(build(folder), VM_DIR)
+
+
 class VmPool:
     """`cores` 1 gives turns strictly one after the other. `start_order_seed` shuffles which process is started
     first."""
@@ -52,9 +65,7 @@ class VmPool:
         self._cores = cores
         self._start_order_seed = start_order_seed
         self._due: set[int] = set()
-        self._build = build(work_dir / "firmware")
-        # One image for all: bytecode lies outside the heaps, and a hundred processes share its pages.
-        self._image = rom_image(self._build, VM_DIR)
+        self._image = firmware_image()
         self._shortest_us = simulation.ether.time_on_air_us(modulation, 0)
         self._cad_us = modulation.cad_us
         self._expected_us: list[int] = []

@@ -78,6 +78,7 @@ def start():
     virtual_flash.attach(flash)
     ports = Ports(settings, boot)
     del settings
+    ballast = virtual_flash.Ballast(ports.root)
     taken = []
 
     def fault(payload):
@@ -85,11 +86,15 @@ def start():
         if name == "radio_reset":
             ports.radio.reset()
         elif name == "full_flash":
-            flash.full = True
+            ballast.take()
+        elif name == "full_flash_over":
+            ballast.give_up()
+        elif name == "broken_flash":
+            flash.broken = True
+        elif name == "broken_flash_over":
+            flash.broken = False
         elif name == "count_flash":  # For whoever measures wear.
             link.put(virtual_link.NOTE, ("flash=%d %d" % (flash.erased_blocks, flash.programmed_bytes)).encode())
-        elif name == "full_flash_over":
-            flash.full = False
         elif name == "memory_exhaustion":
             try:
                 while True:

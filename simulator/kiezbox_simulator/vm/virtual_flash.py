@@ -3,8 +3,12 @@
 
 The file survives the process, as flash survives a power cut. Blocks of 4096 bytes, programmed in units of 256, as
 NOR flash behind the ESP32. `cut_after` operations later only part of one arrives and the box is dark.
+
+An operation that fails says so with a negative number. An exception would jump out of LittleFS in the middle of its
+work and leave files in its list of open ones that no longer exist; it hangs or crashes at one of the next calls.
 """
 
+import os
 import struct
 
 import virtual_link
@@ -12,7 +16,7 @@ from virtual_link import link
 
 BLOCK_LENGTH = 4096
 PROGRAM_LENGTH = 256
-_ENOSPC = 28
+_EIO = 5
 _ERASED = b"\xff" * BLOCK_LENGTH
 """Made once: a real driver erases without memory, so an erase must not fail here for want of 4 KiB in one piece."""
 
@@ -31,7 +35,7 @@ class Flash:
                     file.write(_ERASED)
             self._file = open(path, "r+b")
             self.virgin = True
-        self.full = False
+        self.broken = False
         self.erased_blocks = 0
         self.programmed_bytes = 0
         self._cut_after = -1
@@ -43,15 +47,16 @@ class Flash:
         self._file.readinto(buffer)
 
     def writeblocks(self, block, buffer, offset=0):
-        """Program. Raises OSError ENOSPC while the flash is said to be full."""
-        if self.full:
-            raise OSError(_ENOSPC)
+        """Program; refused while the chip is broken."""
+        if self.broken:
+            return -_EIO
         self._file.seek(block * BLOCK_LENGTH + offset)
         if self._last_operation():
             self._file.write(memoryview(buffer)[: min(self._arriving, len(buffer))])
             self._dark()
         self._file.write(buffer)
         self.programmed_bytes += len(buffer)
+        return 0
 
     def ioctl(self, operation, argument):
         """3 sync, 4 block count, 5 block length, 6 erase."""
@@ -60,6 +65,8 @@ class Flash:
         if operation == 5:
             return BLOCK_LENGTH
         if operation == 6:
+            if self.broken:
+                return -_EIO
             self._file.seek(argument * BLOCK_LENGTH)
             if self._last_operation():
                 self._file.write(memoryview(_ERASED)[: min(self._arriving, BLOCK_LENGTH)])
@@ -81,6 +88,34 @@ class Flash:
     def _dark(self):
         self._file.flush()
         link.reset("power cut")
+
+
+class Ballast:
+    """A file that takes all the room there is, so that the file system itself says that it is full."""
+
+    def __init__(self, root):
+        self._root = root
+        self._path = root + "/ballast"
+
+    def take(self):
+        """Fill every free block."""
+        free_blocks = os.statvfs(self._root)[3]
+        with open(self._path, "wb") as file:
+            # What LittleFS has once synced stays when a later write fails.
+            for piece in range(free_blocks + 1):
+                try:
+                    file.write(_ERASED)
+                    if free_blocks - piece < 8:
+                        file.flush()
+                except OSError:
+                    break
+
+    def give_up(self):
+        """Room again."""
+        try:
+            os.remove(self._path)
+        except OSError:
+            pass
 
 
 def attach(flash):

@@ -68,13 +68,37 @@ def test_silent_sensors_are_reported_and_heal(vm_ran):
     assert_nothing_lost(simulation)
 
 
-def test_a_full_flash_refuses_calls_with_a_reason_and_takes_them_again_later(vm_ran):
+def test_a_full_flash_sheds_readings_first_and_calls_never(vm_ran):
     simulation = vm_ran(
         fault=[{"at_h": 0.3, "kind": "full_flash", "target": "all", "duration_h": 0.25}], duration_h=1.2
     )
     during = [call for call in simulation.calls if 0.31 < call.asked_us / HOUR_US < 0.52]
-    assert any(call.refused for call in during)
-    assert not any(call.refused == "no answer from the page" for call in during)
+    assert during
+    assert all(call.accepted_us for call in during)
+    health = [(at_h, item.message) for at_h, item in stored(simulation, "health")]
+    full = [message for at_h, message in health if 0.32 < at_h < 0.54]
+    assert full
+    assert all((message.get("flash_free_bytes") or 0) < 8 * 4096 for message in full)
+    assert any(message.get("readings_shed") for message in full)
+    assert not any(message.get("readings_shed") for at_h, message in health if at_h < 0.3)
+    assert max(message.get("flash_free_bytes") or 0 for at_h, message in health if at_h > 0.6) > 500_000
+    assert [box.boots for box in simulation.boxes.values()] == [1, 1]
+    assert_nothing_lost(simulation)
+
+
+def test_a_flash_that_refuses_every_write_refuses_calls_with_a_reason_also_after_a_start(vm_ran):
+    simulation = vm_ran(
+        fault=[
+            {"at_h": 0.3, "kind": "broken_flash", "target": "all", "duration_h": 0.25},
+            {"at_h": 0.4, "kind": "power_cut", "target": "1", "duration_h": 0.01},
+        ],
+        duration_h=1.2,
+    )
+    during = [call for call in simulation.calls if 0.31 < call.asked_us / HOUR_US < 0.52]
+    first, second = simulation.boxes.values()
+    assert {call.box for call in during if call.asked_us / HOUR_US > 0.42} >= {first.station.name}
+    assert all(call.refused and "konnte den Text gerade nicht speichern" in call.refused for call in during)
+    assert (first.boots, second.boots) == (2, 1)
     assert accepted(simulation, from_h=0.6)
     assert_nothing_lost(simulation)
 
