@@ -62,14 +62,17 @@ check: $(VENV)/dev.stamp ## Style, types and import rules, without running anyth
 	@$(BIN)/python -m tools.firmware_types
 
 test: $(VENV)/dev.stamp build/node/stamp debian check ## Every test: both interpreters, real broker, real browser
-	@# The browser driver keeps an event loop of its own running, which other asynchronous tests cannot share. So it is a
-	@# run of its own, beside the others, which mostly wait for processes. 5: none of the tests asked for is of this kind.
-	@mkdir -p build; $(BIN)/python -m pytest -m browser $(PYTEST_ARGS) >build/browser-tests.log 2>&1 & browser=$$!; \
-	  trap 'kill $$browser 2>/dev/null' INT TERM; \
-	  $(BIN)/python -m pytest -m "not browser" $(PYTEST_ARGS); others=$$?; \
-	  wait $$browser; pages=$$?; cat build/browser-tests.log; \
-	  if [ -n '$(PYTEST_ARGS)' ]; then [ $$pages != 5 ] || pages=0; [ $$others != 5 ] || others=0; fi; \
-	  exit $$((others | pages))
+	@# Two lanes, for two cores. Tests that mostly compute run in one; in the other those with a browser, then those that
+	@# mostly wait. The browser driver keeps an event loop of its own running, which other asynchronous tests cannot
+	@# share, so it is a run of its own. 5: none of the tests asked for is of this kind.
+	@mkdir -p build; $(BIN)/python -m pytest -m "not browser" --share computing $(PYTEST_ARGS) >build/computing-tests.log 2>&1 & \
+	  computing=$$!; trap 'kill $$computing 2>/dev/null' INT TERM; \
+	  $(BIN)/python -m pytest -m browser $(PYTEST_ARGS); pages=$$?; \
+	  $(BIN)/python -m pytest -m "not browser" --share waiting $(PYTEST_ARGS); waited=$$?; \
+	  wait $$computing; computed=$$?; cat build/computing-tests.log; status=0; \
+	  for one in $$pages $$waited $$computed; do \
+	    if [ $$one = 5 ] && [ -n '$(PYTEST_ARGS)' ]; then one=0; fi; [ $$one = 0 ] || status=$$one; done; \
+	  exit $$status
 
 bench: $(VENV)/dev.stamp debian ## Measure, beside what a city would install instead: build/bench/*.json
 	@$(BIN)/python -m bench

@@ -13,6 +13,24 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+WAITING = ("gateway", "portal")
+"""Folders whose tests mostly wait for clocks and processes. `make test` runs them beside the others, which compute."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--share", choices=("waiting", "computing"), help="only tests that mostly wait, or the others")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    share = config.getoption("--share")
+    if share is None:
+        return
+    folders = tuple(Path(__file__).parent / name for name in WAITING)
+    chosen = [item for item in items if any(map(item.path.is_relative_to, folders)) == (share == "waiting")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
 settings.register_profile("kiezbox", derandomize=True, deadline=None)
 settings.load_profile("kiezbox")
 os.environ["LC_ALL"] = "C.UTF-8"

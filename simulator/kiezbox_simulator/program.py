@@ -12,6 +12,7 @@ import ctypes
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -153,6 +154,12 @@ class Programs:
                 os.kill(pid, signal.SIGTERM)
         for program in running:
             program.stop()
+
+
+def free_port() -> int:
+    """A port on loopback that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def python_module(module: str, *arguments: str) -> list[str]:

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A district of five boxes and a gateway, made as an operator makes one: by `kiezbox gateway init` and `enroll`.
 
-All keys are new and random in each run. What is read back are the documented files of a gateway's folder: keys as
-hexadecimal text, `gateway.toml`, the API token.
+All keys are new and random in each run.
 """
 
-import asyncio
-import subprocess
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kiezbox_simulator.box_process import BoxSpec
 from kiezbox_simulator.ether.street import Link, Place, Street
-from kiezbox_simulator.program import installed_command
+from kiezbox_simulator.real_gateway.folder import Folder, init
 
 DISTRICT = "tempelhof-schoeneberg"
 STATION = "Feuerwache Schöneberg"
@@ -42,10 +39,6 @@ HEALTH_INTERVAL_S = 36_000
 CITY_RETRY_MAX_S = 2.0
 
 
-class DeploymentError(Exception):
-    """A command that makes the deployment failed; one sentence with what it said."""
-
-
 def street() -> Street:
     """The boxes in a line: each hears its neighbours only, the first hears the gateway's radio, so box 5 is five hops
     away."""
@@ -60,18 +53,12 @@ def street() -> Street:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What was made. `token` is the gateway's API token."""
+    """What was made."""
 
-    folder: Path
+    folder: Folder
     channel_key: bytes
     district_public_key: bytes
     box_keys: tuple[bytes, ...]
-    token: str
-
-    @property
-    def configuration(self) -> Path:
-        """The gateway's configuration file."""
-        return self.folder / "gateway.toml"
 
     def box(self, index: int, ether_port: int, http_port: int, folder: Path) -> BoxSpec:
         """Box `index` (from 0), its flash below `folder`."""
@@ -98,48 +85,24 @@ class Deployment:
         )
 
 
-async def make(folder: Path, radio_port: int, city_port: int) -> Deployment:
-    """Make it all below `folder`, which must be new. Raises DeploymentError."""
-    radio, city = f"tcp://127.0.0.1:{radio_port}", f"mqtt://127.0.0.1:{city_port}"
-    await _kiezbox(
-        "gateway", "init", str(folder), "--name", "Gateway Schöneberg", "--district", DISTRICT, "--station", STATION,
-        "--radio", radio, "--city", city, "--port", "0",
-    )  # fmt: skip
-    configuration = folder / "gateway.toml"
-    text = configuration.read_text()
-    for old, new in (
-        ('preset = "MEDIUM_FAST"', f'preset = "{PRESET}"'),
+async def make(path: Path, radio_port: int, city_port: int) -> Deployment:
+    """Make it all below `path`, which must be new. Raises FolderError."""
+    lines = {
+        'preset = "MEDIUM_FAST"': f'preset = "{PRESET}"',
         # Two minutes are short: try the city again soon after it was dark.
-        ("retry_max_s = 60.0", f"retry_max_s = {CITY_RETRY_MAX_S}"),
-    ):
-        if old not in text:
-            raise DeploymentError(f"{configuration} does not have {old!r} any more")
-        text = text.replace(old, new)
-    configuration.write_text(text)
-    for place in BOXES:
-        await _kiezbox("gateway", "enroll", f"{place.node_num:08x}", place.name, "--config", str(configuration))
-    keys = folder / "keys"
-    district_key = Ed25519PrivateKey.from_private_bytes(_hex(keys / "district_ed25519.key"))
+        "retry_max_s = 60.0": f"retry_max_s = {CITY_RETRY_MAX_S}",
+    }
+    folder = await init(
+        path, name="Gateway Schöneberg", district=DISTRICT, station=STATION, radio_port=radio_port, city_port=city_port,
+        lines=lines,
+    )  # fmt: skip
+    box_keys = [await folder.enroll(place.node_num, place.name) for place in BOXES]
+    district_key = Ed25519PrivateKey.from_private_bytes(folder.key("district_ed25519.key"))
     return Deployment(
         folder=folder,
-        channel_key=_hex(keys / "channel.key"),
+        channel_key=folder.key("channel.key"),
         district_public_key=district_key.public_key().public_bytes(
             serialization.Encoding.Raw, serialization.PublicFormat.Raw
         ),
-        box_keys=tuple(_hex(keys / f"box-{place.node_num:08x}.key") for place in BOXES),
-        token=(keys / "api.token").read_text().strip(),
+        box_keys=tuple(box_keys),
     )
-
-
-async def _kiezbox(*arguments: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        installed_command("kiezbox"), *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    output, _ = await process.communicate()
-    if process.returncode:
-        said = output.decode(errors="replace").strip().splitlines()
-        raise DeploymentError(f"`kiezbox {' '.join(arguments[:2])}` failed: {said[-1] if said else 'no reason given'}")
-
-
-def _hex(path: Path) -> bytes:
-    return bytes.fromhex(path.read_text().strip())

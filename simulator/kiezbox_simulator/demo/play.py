@@ -8,15 +8,12 @@ Ctrl-C and SIGTERM at any moment end it the same way. Called by `command.py` and
 import asyncio
 import contextlib
 import json
-import signal
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from kiezbox_simulator.demo import accounting
-from kiezbox_simulator.demo.city import CityError
-from kiezbox_simulator.demo.deployment import BOXES, DeploymentError
+from kiezbox_simulator.demo.deployment import BOXES
 from kiezbox_simulator.demo.flash_look import FlashError
 from kiezbox_simulator.demo.narration import Narrator, StoryError
 from kiezbox_simulator.demo.resident import PageError
@@ -24,12 +21,19 @@ from kiezbox_simulator.demo.stage import Settings, Stage, StageError
 from kiezbox_simulator.demo.story import Story
 from kiezbox_simulator.ether.connection import EtherError
 from kiezbox_simulator.firmware_build import FirmwareBuildError
+from kiezbox_simulator.interruption import StoppedError, stopped_by_signals, unless
 from kiezbox_simulator.program import ProgramError
+from kiezbox_simulator.real_gateway.city import CityError
+from kiezbox_simulator.real_gateway.folder import FolderError
+from kiezbox_simulator.real_gateway.process import GatewayError
 
 EXIT_HELD = 0
 EXIT_BROKEN = 1
 EXIT_INTERRUPTED = 130
-TROUBLE = (StageError, FlashError, CityError, DeploymentError, PageError, EtherError, ProgramError, FirmwareBuildError)
+TROUBLE = (
+    StageError, FlashError, CityError, FolderError, GatewayError, PageError, EtherError, ProgramError,
+    FirmwareBuildError,
+)  # fmt: skip
 
 
 async def play(settings: Settings, narrator: Narrator) -> int:
@@ -38,18 +42,18 @@ async def play(settings: Settings, narrator: Narrator) -> int:
     story: Story | None = None
     problem = ""
     status = EXIT_BROKEN
-    with _stopped_by_signals() as stop:
+    with stopped_by_signals() as stop:
         try:
-            await _unless(stop, stage.set_up())
+            await unless(stop, stage.set_up())
             story = Story(stage, narrator)
-            await _unless(stop, story.play())
+            await unless(stop, story.play())
             status = EXIT_HELD
         except StoryError as error:
             problem = str(error)
         except TROUBLE as error:
             problem = _culprit(stage) or str(error)
             narrator.console.print(f"[red]{problem}[/red]", highlight=False)
-        except _StoppedError:
+        except StoppedError:
             problem = "interrupted"
             status = EXIT_INTERRUPTED
         finally:
@@ -59,8 +63,8 @@ async def play(settings: Settings, narrator: Narrator) -> int:
                 _conclude(narrator, settings, duration_s)
                 if settings.keep:
                     _invite(narrator, stage)
-                    with contextlib.suppress(_StoppedError):
-                        await _unless(stop, asyncio.Event().wait())
+                    with contextlib.suppress(StoppedError):
+                        await unless(stop, asyncio.Event().wait())
             await asyncio.shield(stage.strike())
         if status != EXIT_HELD:
             if story is not None:
@@ -124,7 +128,7 @@ def _invite(narrator: Narrator, stage: Stage) -> None:
     say(f"  the page of box 5        http://127.0.0.1:{stage.box_ports[-1]}/", highlight=False)
     for place, box_port in zip(BOXES[:-1], stage.box_ports, strict=False):
         say(f"  the page of {place.name}  http://127.0.0.1:{box_port}/", highlight=False)
-    say(f"  the gateway's status     {stage.gateway_url}", highlight=False)
+    say(f"  the gateway's status     {stage.gateway.url}", highlight=False)
     say(f"  what the city receives   mqtt://{stage.city.host}:{stage.city.port}  topic kiezbox/v1/#", highlight=False)
     say("Talk to the resident's radio with the unmodified Meshtastic command line:")
     for words in ("--info", "--nodes", '--sendtext "Hallo"'):
@@ -143,35 +147,3 @@ def _culprit(stage: Stage) -> str:
     except ProgramError as error:
         return str(error)
     return ""
-
-
-class _StoppedError(Exception):
-    """A signal asked us to stop."""
-
-
-@contextlib.contextmanager
-def _stopped_by_signals() -> Iterator[asyncio.Event]:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield stop
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-
-
-async def _unless(stop: asyncio.Event, work: Any) -> None:
-    """Do `work`, but raise _StoppedError as soon as `stop` is set."""
-    doing, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if doing.done():
-            doing.result()
-        else:
-            raise _StoppedError
-    finally:
-        for task in (doing, stopping):
-            task.cancel()
-        await asyncio.gather(doing, stopping, return_exceptions=True)

@@ -2,34 +2,31 @@
 """Everything the demo runs, started in order, each its own process with its own log, and all of it ended again.
 
 Ether, two stock radios, five boxes, gateway, broker. What may go wrong before the story begins (ports in use, no
-broker, a program that does not start) is a StageError, ProgramError, CityError or DeploymentError with one sentence.
+broker, a program that does not start) is a StageError, ProgramError, CityError, FolderError or GatewayError with one
+sentence.
 Not here: the story.
 """
 
 import asyncio
-import json
-import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib import error as url_error
-from urllib import request as url_request
 
 from kiezbox.protocol.channel import Channel
 from kiezbox_simulator.board import HEAP_KIB
 from kiezbox_simulator.box_process import BoxSpec, add_box, firmware_image
 from kiezbox_simulator.demo import deployment as plan
 from kiezbox_simulator.demo.air_watch import AirWatch
-from kiezbox_simulator.demo.city import City, CityError, broker_address, probe
 from kiezbox_simulator.demo.deployment import Deployment
 from kiezbox_simulator.demo.flash_look import kept_readings
-from kiezbox_simulator.demo.line import Line
 from kiezbox_simulator.demo.narration import Narrator
-from kiezbox_simulator.ether.street import Place
-from kiezbox_simulator.program import Program, Programs, installed_command, python_module
+from kiezbox_simulator.program import Program, Programs, free_port, python_module
+from kiezbox_simulator.real_gateway.city import City, broker_address, probe, start_broker
+from kiezbox_simulator.real_gateway.folder import empty_own_folder
+from kiezbox_simulator.real_gateway.line import Line
+from kiezbox_simulator.real_gateway.process import GatewayProcess
+from kiezbox_simulator.real_gateway.radio import RadioOrder, add_radio
 
-HTTP_TIMEOUT_S = 10.0
 BOX_READY_TIMEOUT_S = 60.0
 CITY_TIMEOUT_S = 20.0
 
@@ -64,8 +61,7 @@ class Stage:
         self.deployment: Deployment
         self.city: City
         self.line: Line
-        self.gateway: Program
-        self.gateway_url = ""
+        self.gateway: GatewayProcess
         self.air: AirWatch
 
     async def set_up(self) -> None:
@@ -76,16 +72,14 @@ class Stage:
         broker = broker_address(settings.city_mqtt) if settings.city_mqtt else None
         if broker is not None:
             await probe(*broker)
-        _clear(settings.folder)
+        empty_own_folder(settings.folder, "kiezbox demo")
 
         image = await asyncio.to_thread(firmware_image, settings.folder.parent / "firmware")
         say(f"Firmware compiled: the same bytecode a board would run, {image.stat().st_size // 1024} KiB.")
 
         if broker is None:
-            broker = ("127.0.0.1", free_port())
-            self.broker = self.programs.add("broker", python_module("kiezbox_simulator.broker", str(broker[1])))
-            self.broker.start()
-            await self.broker.ready()
+            self.broker, port = await start_broker(self.programs)
+            broker = ("127.0.0.1", port)
         self.city = City(*broker, plan.DISTRICT)
         self.city.start()
         self.line = Line(*broker)
@@ -98,12 +92,9 @@ class Stage:
         say("The air and two Meshtastic radios: one on the gateway's desk, one in a resident's pocket.")
         await self._start_boxes(ether_port, image)
         say(f"Five boxes: MicroPython with {HEAP_KIB} KiB of heap and a flash of its own for each.")
-        self.gateway = self.programs.add(
-            "gateway",
-            [installed_command("kiezbox"), "gateway", "run", "--config", str(self.deployment.configuration)],
-        )
-        await self.start_gateway()
-        say(f"The gateway: {self.gateway_url}")
+        self.gateway = GatewayProcess(self.programs, self.deployment.folder)
+        await self.gateway.start()
+        say(f"The gateway: {self.gateway.url}")
 
     async def strike(self) -> None:
         """End everything, whatever state it is in."""
@@ -115,14 +106,6 @@ class Stage:
         await asyncio.to_thread(self.programs.stop)
 
     # Parts the story acts on
-
-    async def start_gateway(self) -> None:
-        """Start or restart it and wait until it serves its page."""
-        self.gateway.start()
-        said = (await self.gateway.ready()).get("", "")
-        self.gateway_url = said.strip()
-        if not self.gateway_url.startswith("http://"):
-            raise StageError(f"the gateway did not name its page: {said!r}")
 
     async def city_goes_dark(self) -> None:
         """Stop the broker; a broker that is not ours is cut off instead."""
@@ -137,28 +120,6 @@ class Stage:
             await self.broker.ready()
         await asyncio.wait_for(self.city.subscribed.wait(), CITY_TIMEOUT_S)
         await self.line.mend()
-
-    async def api(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """One request to the gateway's HTTP API. Raises StageError with its sentence."""
-        request = url_request.Request(self.gateway_url.rstrip("/") + path)  # noqa: S310  Loopback, our own gateway.
-        request.add_header("Authorization", f"Bearer {self.deployment.token}")
-        if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("Content-Type", "application/json")
-
-        def call() -> dict[str, Any]:
-            try:
-                with url_request.urlopen(request, timeout=HTTP_TIMEOUT_S) as answer:  # noqa: S310
-                    found = json.load(answer)
-            except url_error.HTTPError as error:
-                with error:
-                    raise StageError(f"the gateway answered {path} with {error.code}: {error.read()[:200]!r}") from None
-            except OSError as error:
-                raise StageError(f"the gateway does not answer: {error}") from None
-            assert isinstance(found, dict)  # noqa: S101  The API answers with objects only.
-            return found
-
-        return await asyncio.to_thread(call)
 
     async def readings_on_flash(self) -> dict[int, set[int]]:
         """Sequence numbers of the readings that each box keeps, by its node number."""
@@ -185,35 +146,16 @@ class Stage:
             (plan.GATEWAY_RADIO, "Gateway Schöneberg", "GATE", settings.gateway_port, plan.HOP_LIMIT),
             (plan.RESIDENT_RADIO, "Ayşes Funkgerät", "AYSE", settings.resident_port, 3),
         ):
-            path = self._radio_file(place, name, short_name, port, hop_limit, ether_port)
-            radio = self.programs.add(
-                place.name.replace("'", ""), python_module("kiezbox_simulator.stock_radio", str(path))
-            )
+            # Both stand where nobody is behind them: what they would repeat nobody needs.
+            order = RadioOrder(
+                place.node_num, place.name, name, short_name, settings.folder / "radios", ether_port, plan.PRESET,
+                plan.CHANNEL_NAME, self.deployment.channel_key, hop_limit, port,
+            )  # fmt: skip
+            radio = add_radio(self.programs, order)
             radio.start()
             radios.append(radio)
         for radio in radios:
             await radio.ready()
-
-    def _radio_file(self, place: Place, name: str, short_name: str, port: int, hop_limit: int, ether_port: int) -> Path:
-        folder = self.settings.folder / "radios" / f"{place.node_num:08x}"
-        folder.mkdir(parents=True)
-        path = folder / "radio.json"
-        path.touch(mode=0o600)  # It holds the channel's key.
-        spec = {
-            "node_num": f"{place.node_num:08x}",
-            "name": name,
-            "short_name": short_name,
-            "folder": str(folder),
-            "ether_port": ether_port,
-            "port": port,
-            "preset": plan.PRESET,
-            "channel": {"name": plan.CHANNEL_NAME, "psk_hex": self.deployment.channel_key.hex()},
-            "hop_limit": hop_limit,
-            # Both stand where nobody is behind them: what they would repeat nobody needs.
-            "role": "CLIENT_MUTE",
-        }
-        path.write_text(json.dumps(spec))
-        return path
 
     async def _start_boxes(self, ether_port: int, image: Path) -> None:
         for index in range(len(plan.BOXES)):
@@ -236,20 +178,4 @@ def require_free(port: int, who: str) -> None:
         ) from None
 
 
-def free_port() -> int:
-    """A port nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def _clear(folder: Path) -> None:
-    """Remove what the last demo left; nothing else lies in this folder."""
-    marker = folder / "made-by-kiezbox-demo"
-    if folder.exists() and any(folder.iterdir()) and not marker.exists():
-        raise StageError(f"{folder} holds files that no demo made; choose another folder with --out.")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    marker.write_text("This folder is emptied by each `kiezbox demo`.\n")
-
-
-__all__ = ["CityError", "Settings", "Stage", "StageError", "free_port", "require_free"]
+__all__ = ["Settings", "Stage", "StageError", "require_free"]

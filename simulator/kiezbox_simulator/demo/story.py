@@ -14,8 +14,9 @@ from kiezbox_simulator.demo import accounting
 from kiezbox_simulator.demo import deployment as plan
 from kiezbox_simulator.demo.narration import Narrator
 from kiezbox_simulator.demo.resident import STAGE_GATEWAY, STAGE_STORED, Page, PageError, Phone
-from kiezbox_simulator.demo.stage import Stage, StageError
+from kiezbox_simulator.demo.stage import Stage
 from kiezbox_simulator.program import installed_command
+from kiezbox_simulator.real_gateway.process import GatewayError
 
 CALL = {
     "category": "5",
@@ -88,7 +89,7 @@ class Story:
         )
 
         async def hops() -> int | None:
-            boxes = (await self.stage.api("/api/v1/boxes"))["boxes"]
+            boxes = (await self.stage.gateway.api("/api/v1/boxes"))["boxes"]
             return next((box["hops"] for box in boxes if box["box"] == f"{plan.BOXES[-1].node_num:08x}"), None)
 
         self.found.hops = await narrator.expect("the gateway knows how far away box 5 is", hops, 20)
@@ -108,7 +109,7 @@ class Story:
             narrator.say("Your broker is not touched: the line to it, a TCP forwarder of this demo, has been cut.")
 
         async def noticed() -> bool:
-            return not (await stage.api("/api/v1/status"))["city"]["connected"]
+            return not (await stage.gateway.api("/api/v1/status"))["city"]["connected"]
 
         await narrator.expect("the gateway notices and goes on", noticed, 30)
 
@@ -118,7 +119,7 @@ class Story:
             "3  The district declares an emergency",
             "One command, signed with the district's key, makes every box a place to call for help.",
         )
-        command = await stage.api("/api/v1/mode", {"mode": "emergency"})
+        command = await stage.gateway.api("/api/v1/mode", {"mode": "emergency"})
         narrator.say(f"The operator has sent it through the gateway's API (job {command['job']}).")
         phones = [Phone(port) for port in stage.box_ports]
         modes: dict[int, str] = {}
@@ -184,7 +185,7 @@ class Story:
         narrator.check("`meshtastic --sendtext` has sent a text", "Sending text message" in said)
 
         async def stored() -> dict[str, Any] | None:
-            calls = (await self.stage.api("/api/v1/calls"))["calls"]
+            calls = (await self.stage.gateway.api("/api/v1/calls"))["calls"]
             return next((call for call in calls if call["body"].get("text") == TEXT), None)
 
         call = await narrator.expect("the gateway has stored it as a call, marked as unverified", stored, 60)
@@ -200,10 +201,10 @@ class Story:
             "6  The gateway is killed",
             "SIGKILL, in the dark, holding calls for help that nobody else has. What it acknowledged must not be lost.",
         )
-        waiting = (await stage.api("/api/v1/status"))["waiting"]
+        waiting = (await stage.gateway.api("/api/v1/status"))["waiting"]
         found.waiting_in_the_dark = sum(waiting.values())
-        found.gateway_pids.append(stage.gateway.pid or 0)
-        stage.gateway.kill()
+        found.gateway_pids.append(stage.gateway.program.pid or 0)
+        stage.gateway.program.kill()
         narrator.say(
             f"Process {found.gateway_pids[0]} is gone; {found.waiting_in_the_dark} messages were waiting for the city."
         )
@@ -215,19 +216,19 @@ class Story:
             return next((each.id for each in sent if each.received and each.at_ms > dead_from_ms), None)
 
         orphan = await narrator.expect("meanwhile a box goes on, and the gateway's radio hears it", heard_meanwhile, 90)
-        await stage.start_gateway()
-        found.gateway_pids.append(stage.gateway.pid or 0)
-        narrator.say(f"Started again: {stage.gateway_url}")
+        await stage.gateway.start()
+        found.gateway_pids.append(stage.gateway.program.pid or 0)
+        narrator.say(f"Started again: {stage.gateway.url}")
         for what, wanted in (("the call", found.call_id), ("the text", found.text_id)):
             call = await self._stored_call(wanted)
             narrator.check(f"{what} is still there, still waiting for the city", call["confirmed_at"] is None)
 
         async def taken() -> bool:
-            messages = (await stage.api("/api/v1/messages?limit=1000"))["messages"]
+            messages = (await stage.gateway.api("/api/v1/messages?limit=1000"))["messages"]
             return any(message["id"] == orphan for message in messages)
 
         await narrator.expect("what the radio heard while nobody listened is in the database too", taken, 30)
-        city = (await stage.api("/api/v1/status"))["city"]
+        city = (await stage.gateway.api("/api/v1/status"))["city"]
         narrator.check("the city is still dark", not city["connected"])
 
     async def _returns(self) -> None:
@@ -261,7 +262,7 @@ class Story:
         left: list[str] = []
 
         async def all_there() -> bool:
-            stored = {message["id"] for message in (await stage.api("/api/v1/messages?limit=1000"))["messages"]}
+            stored = {message["id"] for message in (await stage.gateway.api("/api/v1/messages?limit=1000"))["messages"]}
             arrived = {arrival.id for arrival in stage.city.arrivals}
             travelling = stage.air.now_ms < deadline_ms
             left[:] = [each.id for each in wanted if each.id not in arrived and (each.id in stored or travelling)]
@@ -302,7 +303,7 @@ class Story:
     async def count(self, wanted: set[str]) -> list[accounting.Row]:
         """The account of the messages with these ids."""
         stage = self.stage
-        messages = (await stage.api("/api/v1/messages?limit=1000"))["messages"]
+        messages = (await stage.gateway.api("/api/v1/messages?limit=1000"))["messages"]
         return accounting.rows(
             SENDERS,
             [each for each in stage.air.sent.values() if each.id in wanted],
@@ -313,8 +314,8 @@ class Story:
 
     async def _stored_call(self, wanted: str) -> dict[str, Any]:
         try:
-            return await self.stage.api(f"/api/v1/calls/{wanted}")
-        except StageError as error:
+            return await self.stage.gateway.api(f"/api/v1/calls/{wanted}")
+        except GatewayError as error:
             raise self.narrator.broken(f"the gateway knows the call {wanted}", str(error)) from None
 
     async def _meshtastic(self, *arguments: str) -> str:

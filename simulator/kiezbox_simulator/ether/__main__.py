@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kiezbox.protocol.frame import FrameError, decode_header
 from kiezbox_simulator.ether import street
-from kiezbox_simulator.ether.server import EtherServer, Watched
+from kiezbox_simulator.ether.server import Watched, on_street
 
 
 def describe(watched: Watched) -> str:
@@ -36,7 +36,7 @@ def describe(watched: Watched) -> str:
 async def serve(path: Path) -> None:
     """Serve until cancelled."""
     description = street.read(path)
-    server = EtherServer(description, lambda watched: print(describe(watched), flush=True))
+    server = on_street(description, lambda watched: print(describe(watched), flush=True))
     port = await server.start(description.port)
     print(f"READY port={port}", flush=True)
     try:

@@ -18,7 +18,7 @@ off what it sent. Not here: who hears what (`virtual/ether.py`).
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
 from kiezbox.protocol.airtime import PRESETS, time_on_air_us
@@ -81,37 +81,26 @@ class Connection:
 
 
 class EtherServer:
-    """All stations of a street on one channel. `counters` counts what went wrong by reason. `on_frame` hears of every
-    frame."""
+    """`stations` of an ether, each to be taken by one who connects; its other stations are somebody else's.
 
-    def __init__(self, street: Street, on_frame: Callable[[Watched], None] | None = None) -> None:
-        if street.preset not in PRESETS:
-            raise StreetError(f"{street.preset} is not a preset; there are {', '.join(sorted(PRESETS))}")
-        preset = PRESETS[street.preset]
+    `clock` drives the ether's schedule. `counters` counts what went wrong by reason. `on_frame` hears of every frame.
+    """
+
+    def __init__(
+        self,
+        ether: Ether,
+        stations: Iterable[Station],
+        clock: WallClock,
+        on_frame: Callable[[Watched], None] | None = None,
+    ) -> None:
         self.counters: dict[str, int] = {}
-        self._names: dict[int, str] = {}
-        self._stations: dict[int, Station] = {}
+        self.ether = ether
+        self.clock = clock
+        self._stations = {station.node_num: station for station in stations}
         self._watchers: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._on_frame = on_frame
-        self._schedule = Schedule()
-        # No fading: on a street made of fixed links, a frame is lost to what happens there and not to a draw.
-        channel = Channel(seed=street.seed, fading_db=0.0)
-        self.ether = Ether(self._schedule, channel, lambda _, length: time_on_air_us(preset, length))
-        used = modulation(street.preset)
-        by_name: dict[str, Station] = {}
-        for place in street.places:
-            station = self.ether.add(place.node_num, Site(place.name, 0.0, 0.0), used, 0.0)
-            station.alive = False
-            self._names[place.node_num] = place.name
-            self._stations[place.node_num] = by_name[place.name] = station
-        self.ether.links = [[] for _ in street.places]
-        for link in street.links:
-            first, second = by_name[link.first], by_name[link.second]
-            self.ether.links[first.index].append((second, link.power_dbm))
-            self.ether.links[second.index].append((first, link.power_dbm))
-        self.ether.on_end.append(self._ended)
-        self.clock = WallClock(self._schedule)
+        ether.on_end.append(self._ended)
         self._server: asyncio.Server | None = None
 
     async def start(self, port: int) -> int:
@@ -210,7 +199,7 @@ class EtherServer:
     def _ended(self, transmission: Transmission) -> None:
         watched = Watched(
             start_ms=transmission.start_us // 1000,
-            sender=self._names[transmission.sender.node_num],
+            sender=transmission.sender.name,
             time_on_air_ms=(transmission.end_us - transmission.start_us) // 1000,
             frame=transmission.frame.hex(),
             heard=[r.station.name for r in transmission.receptions if r.fate == RECEIVED],
@@ -222,3 +211,27 @@ class EtherServer:
             line = f"FRAME {json.dumps(asdict(watched))}"
             for watcher in list(self._watchers):
                 watcher.say(line)
+
+
+def on_street(street: Street, on_frame: Callable[[Watched], None] | None = None) -> EtherServer:
+    """A street's own ether with all its stations, in real time from now on. Raises StreetError."""
+    if street.preset not in PRESETS:
+        raise StreetError(f"{street.preset} is not a preset; there are {', '.join(sorted(PRESETS))}")
+    preset = PRESETS[street.preset]
+    schedule = Schedule()
+    # No fading: on a street made of fixed links, a frame is lost to what happens there and not to a draw.
+    channel = Channel(seed=street.seed, fading_db=0.0)
+    ether = Ether(schedule, channel, lambda _, length: time_on_air_us(preset, length))
+    used = modulation(street.preset)
+    by_name: dict[str, Station] = {}
+    for place in street.places:
+        by_name[place.name] = station = ether.add(place.node_num, Site(place.name, 0.0, 0.0), used, 0.0)
+        station.alive = False
+    ether.links = [[] for _ in street.places]
+    for link in street.links:
+        first, second = by_name[link.first], by_name[link.second]
+        ether.links[first.index].append((second, link.power_dbm))
+        ether.links[second.index].append((first, link.power_dbm))
+    clock = WallClock(schedule)
+    clock.start()
+    return EtherServer(ether, by_name.values(), clock, on_frame)

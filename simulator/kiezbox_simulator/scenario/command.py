@@ -17,8 +17,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from kiezbox_simulator.interruption import StoppedError
 from kiezbox_simulator.scenario import compare as comparison
 from kiezbox_simulator.scenario import outcome, place_report, schema
+from kiezbox_simulator.scenario.paced import SPEED_MAX, TROUBLE, Pace
 from kiezbox_simulator.scenario.place import load_area, propose
 from kiezbox_simulator.scenario.simulation import CHUNKS, Simulation
 from kiezbox_simulator.scenario.watch import LiveView
@@ -26,9 +28,26 @@ from kiezbox_simulator.scenario.words import LANGUAGES
 
 console = Console()
 
+LATE_S = 2.0
+"""More than that, and a box's answer to a frame is no longer where it would be."""
+
 ScenarioName = Annotated[str, typer.Argument(help="A shipped scenario's name (`kiezbox sim list`), or a TOML file.")]
 Hours = Annotated[float | None, typer.Option(min=0.01, help="Shorten the scenario to this many hours.")]
 Kind = Annotated[str | None, typer.Option(help="Run its boxes as vm (real firmware), core (fast) or stock instead.")]
+
+Paced = Annotated[
+    bool,
+    typer.Option(
+        "--paced",
+        help="Keep pace with the clock, with the real gateway program: its SQLite database, MQTT and `meshtastic`.",
+    ),
+]
+CityMqtt = Annotated[
+    str,
+    typer.Option(
+        envvar="CITY_MQTT", help="With --paced: use this broker as the city, mqtt://HOST:PORT.", show_default=False
+    ),
+]
 
 
 def fail(error: Exception | str) -> typer.Exit:
@@ -74,6 +93,55 @@ def run_with_progress(
         return outcome.run(scenario, seed, out, shorten_h, watch, **options)
 
 
+def run_at_pace(
+    scenario: schema.Scenario,
+    seed: int,
+    out: Path,
+    shorten_h: float | None,
+    pace: Pace,
+    also: Callable[[Simulation], None] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """The same with the real gateway; `also` is called like the bar. Stops the command with status 130 after Ctrl-C,
+    with status 2 when a program fails."""
+    hours = outcome.shortened(scenario, shorten_h).duration_h
+    said = f"At {pace.speed:g} times real time this takes {hours * 60 / pace.speed:.1f} minutes; --hours shortens it."
+    console.print(said, highlight=False)
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    try:
+        with progress_bar(scenario.title) as advance:
+
+            def both(simulation: Simulation) -> None:
+                advance(simulation)
+                if also is not None:
+                    also(simulation)
+
+            summary = outcome.run_paced(scenario, seed, out, shorten_h, pace, both, say, **options)
+    except StoppedError:
+        console.print("Interrupted. Everything that was started has been stopped.")
+        raise typer.Exit(130) from None
+    except TROUBLE as error:
+        raise fail(f"{error}\nWhat each program said is in {out / 'paced' / 'logs'}.") from error
+    paced = summary["paced"]
+    say(
+        f"The gateway's database has {paced['calls_stored']} calls for help, the city's subscriber "
+        f"{paced['calls_in_the_city']} of them; the air was late by {paced['late_max_s'] * 1000:.0f} ms at most"
+    )
+    if paced["late_max_s"] > LATE_S:
+        say("This computer could not keep pace; figures of delay are too long. Choose a lower --speed or fewer boxes.")
+    return summary
+
+
+def pace_of(paced: bool, speed: float | None, city_mqtt: str, kind: str) -> Pace | None:
+    """What --paced, --speed and --city-mqtt come to, None for virtual time. Raises ValueError."""
+    if paced and kind == "stock":
+        raise ValueError("--paced takes boxes whose calls a gateway stores: --kind vm or core")
+    return Pace(1.0 if speed is None else speed, city_mqtt) if paced else None
+
+
 def write_pages(target: Path, render: Callable[[str, str], str]) -> None:
     """A page in English at `target` and in German beside it; `render(language, file name of the other)`. Raises
     OSError."""
@@ -105,8 +173,23 @@ def run(
         int | None, typer.Option(min=1, max=2000, help="So many boxes instead, on a map of the same density.")
     ] = None,
     cores: Annotated[int, typer.Option(min=1, help="Let vm boxes think on up to this many cores at once.")] = 2,
+    paced: Paced = False,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            help=f"With --paced: simulated seconds per second, up to {SPEED_MAX:g}. The gateway's own pauses stay as "
+            "they are, so they seem that much longer to the boxes.",
+            show_default="1",
+        ),
+    ] = None,
+    city_mqtt: CityMqtt = "",
 ) -> None:
-    """Run a scenario in virtual time and write a report.
+    """Run a scenario and write a report: in virtual time, or at the clock's pace with the real gateway.
+
+    kiezbox sim run koepenick-2019 --paced --hours 0.5 --speed 20
+
+    With --paced what counts as delivered is what the gateway's database holds; its page, its files in OUT/paced and the
+    city's broker can be looked at meanwhile. Such a run is not the same twice.
 
     Ends with status 0 when every accepted call was delivered and no rule broken, 1 when not, 2 when the scenario is
     wrong. To change a scenario, copy its file: the keys are explained in docs/simulator.md.
@@ -116,7 +199,13 @@ def run(
         if boxes is not None:
             scenario = schema.resized(scenario, boxes)
         target = out or Path("build/sim") / Path(name).stem
-        summary = run_with_progress(scenario, seed, target, hours, cores=cores)
+        pace = pace_of(paced, speed, city_mqtt, scenario.boxes.kind)
+        if pace is not None:
+            summary = run_at_pace(scenario, seed, target, hours, pace, cores=cores)
+        elif speed is not None:
+            raise ValueError("--speed goes with --paced: in virtual time a run is as fast as it goes")
+        else:
+            summary = run_with_progress(scenario, seed, target, hours, cores=cores)
     except (schema.ScenarioError, ValueError, OSError) as error:
         raise fail(error) from error
     calls, violations = summary["calls"], summary["referee"]["violations"]
@@ -220,17 +309,27 @@ def place(
 def watch(
     name: ScenarioName,
     seed: Annotated[int, typer.Option(help="As for run.")] = 1,
-    speed: Annotated[float, typer.Option(min=0, help="Simulated seconds per second; 0 is as fast as it goes.")] = 600.0,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Simulated seconds per second; 0 is as fast as it goes, but not with --paced.",
+            show_default="600, with --paced 1",
+        ),
+    ] = None,
     hours: Hours = None,
     kind: Kind = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes any.")] = 0,
     language: Annotated[str, typer.Option(help=f"Of the page: {' or '.join(LANGUAGES)}.")] = "en",
     once: Annotated[bool, typer.Option(help="Stop when the run is over, without waiting for Enter.")] = False,
+    paced: Paced = False,
+    city_mqtt: CityMqtt = "",
 ) -> None:
     """Watch a scenario run, in the browser."""
     try:
         scenario = _load(name, kind)
-        view = LiveView(speed, port, language)
+        pace = pace_of(paced, speed, city_mqtt, scenario.boxes.kind)
+        view = LiveView(0.0 if pace is not None else 600.0 if speed is None else speed, port, language)
     except (schema.ScenarioError, ValueError) as error:
         raise fail(error) from error
     except OSError as error:
@@ -238,13 +337,16 @@ def watch(
     console.print(f"Look at {view.url}", highlight=False)
     target = Path("build/sim") / f"watch-{Path(name).stem}"
     try:
-        with progress_bar(scenario.title) as advance:
+        if pace is not None:
+            run_at_pace(scenario, seed, target, hours, pace, view.watch)
+        else:
+            with progress_bar(scenario.title) as advance:
 
-            def both(simulation: Simulation) -> None:
-                advance(simulation)
-                view.watch(simulation)
+                def both(simulation: Simulation) -> None:
+                    advance(simulation)
+                    view.watch(simulation)
 
-            outcome.run(scenario, seed, target, hours, both)
+                outcome.run(scenario, seed, target, hours, both)
         console.print(f"Finished: {target / outcome.REPORTS[0]}", highlight=False, soft_wrap=True)
         if not once:
             console.input("Enter ends the view. ")

@@ -7,7 +7,7 @@ vm boxes are vm_pool.py's, because they share processes. Called by simulation.py
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from kiezbox.protocol.channel import Channel as MeshChannel
 from kiezbox_simulator.virtual.core_box import CoreBox
@@ -15,23 +15,46 @@ from kiezbox_simulator.virtual.gateway import Gateway
 from kiezbox_simulator.virtual.stock_node import StockNode
 
 if TYPE_CHECKING:
-    from kiezbox.protocol.gateway_endpoint import Received
-    from kiezbox.protocol.mesh import PacketReceived
     from kiezbox_simulator.scenario.simulation import Simulation
+    from kiezbox_simulator.scenario.town import Inhabitant
     from kiezbox_simulator.virtual.station import Station
 
 STRANGER_HOP_LIMIT = 3
 """What Meshtastic ships with (firmware 2.7, lora.hop_limit)."""
 
 
-def gateway(
-    simulation: Simulation,
-    station: Station,
-    root_keys: dict[int, bytes],
-    on_stored: Callable[[Received, int], None],
-    on_text: Callable[[PacketReceived], None],
-) -> Gateway:
-    """One of the district's gateways, with the key of every box."""
+class TownGateway(Protocol):
+    """What a scenario does to a gateway, whether it is of virtual time or the real one."""
+
+    station: Station
+
+    def start(self) -> None:
+        """Switched on."""
+
+    def die(self) -> None:
+        """Power off."""
+
+    def revive(self) -> None:
+        """Power on again."""
+
+    def set_uplink(self, there: bool) -> None:
+        """The way to the city is there, or not."""
+
+    def revoke(self, node_num: int) -> None:
+        """This box is no longer trusted."""
+
+    def command_mode(self, mode: int, epoch: int) -> None:
+        """All boxes shall go into this mode."""
+
+    def broadcast_time(self) -> None:
+        """Tell the boxes what time it is."""
+
+    def broadcast_bulletin(self, headline: str, text: str, language: str, identifier: int) -> None:
+        """An official notice for the boxes' pages."""
+
+
+def gateway(simulation: Simulation, _inhabitant: Inhabitant, station: Station) -> Gateway:
+    """One of the district's gateways of virtual time, with the key of every box."""
     radio = simulation.scenario.radio
     return Gateway(
         simulation.ether,
@@ -40,12 +63,12 @@ def gateway(
         channel=simulation.mesh_channel,
         preset_name=radio.preset,
         hop_limit=radio.hop_limit,
-        boxes=root_keys,
+        boxes={inhabitant.node_num: inhabitant.root_key for inhabitant in simulation.of_kind("vm", "core")},
         signing_key=simulation.signing_key,
         store=simulation.store,
-        on_stored=on_stored,
+        on_stored=simulation.stored,
         start_unix_s=simulation.scenario.start_unix_s,
-        on_text=on_text,
+        on_text=simulation.text_heard,
     )
 
 

@@ -10,6 +10,7 @@ never break.
 5. Order     No box starts a reading of its own while a call it accepted has not been on the air.
 6. Secrecy   No words of a call are in a frame as it flies, nor under the channel's key that every member holds.
 7. Origin    No gateway stores a new call that nobody typed in at that box, unless the box is in a thief's hands.
+8. City      In a paced run: what the gateway's database holds of calls is with the city while there is a line to it.
 
 A violation is a line of text with time and names; the run goes on. Rules 3 to 6 are of Kiezbox boxes, not of stock
 nodes; attackers (`lawless`) keep none, and only physics holds them.
@@ -153,6 +154,10 @@ class Referee:
     def forged(self, node: str, counter: int, now_us: int) -> None:
         """A gateway has stored a call that nobody typed: rule 7."""
         self._violate(now_us, node, f"origin: nobody typed call {counter}, and a gateway stored it")
+
+    def kept_from_the_city(self, gateway: str, message_id: str, now_us: int) -> None:
+        """A gateway with a line to the city has not delivered a stored call: rule 8."""
+        self._violate(now_us, gateway, f"city: call {message_id} is stored, and the city does not have it")
 
     def finish(self, now_us: int) -> None:
         """The run is over: rule 3."""

@@ -80,9 +80,16 @@ class Report:
             gateways=summary["nodes"]["gateways"],
             seed=summary["seed"],
         )
+        lines = [facts, words("kind_" + summary["boxes_kind"])]
+        if summary["paced"]:
+            paced = summary["paced"]
+            lines.append(words("paced", speed=words.short(paced["speed"])))
+            half = words.duration(paced["delay_to_city"]["p50_s"])
+            counts = {"stored": paced["calls_stored"], "city": paced["calls_in_the_city"]}
+            lines.append(words("paced_calls", half=half, **counts))
         return (
             f"<header><h1>{escape(scenario.title)}</h1><p class=lead>{escape(scenario.description)}</p>"
-            f'<p class="facts">{escape(facts)}<br>{escape(words("kind_" + summary["boxes_kind"]))}</p></header>'
+            f'<p class="facts">{"<br>".join(map(escape, lines))}</p></header>'
         )
 
     def answer(self) -> str:

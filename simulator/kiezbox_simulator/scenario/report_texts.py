@@ -22,6 +22,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "For comparison: each box is an ordinary Meshtastic radio without receipts, repetition or priorities.",
         "Zum Vergleich: Jede Box ist ein gewöhnliches Meshtastic-Funkgerät ohne Quittungen, Wiederholung und Vorrang.",
     ),
+    "paced": (
+        "At the clock's pace ({speed} times real time), with the real gateway program.",
+        "Im Takt der Uhr ({speed}-fache Echtzeit), mit dem echten Gateway-Programm.",
+    ),
+    "paced_calls": (
+        "Its database holds {stored} calls for help; the city received {city} of them, half of them within {half}.",
+        "Seine Datenbank enthält {stored} Hilferufe; bei der Stadt kamen {city} an, die Hälfte innerhalb von {half}.",
+    ),
     "verdict_none": ("Nobody asked for help in this scenario.", "In diesem Szenario rief niemand um Hilfe."),
     "verdict_all": (
         "Every call for help that a box accepted reached the district.",

@@ -6,7 +6,8 @@ Not here: what breaks (faults.py), who attacks (attackers.py), energy (power.py)
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,16 @@ from kiezbox.protocol.mesh import PacketReceived
 from kiezbox_simulator.scenario import attackers, faults, nodes
 from kiezbox_simulator.scenario.air_log import AirLog
 from kiezbox_simulator.scenario.power import PowerSystem
-from kiezbox_simulator.scenario.referee import Call, Referee, Understood, words_of
+from kiezbox_simulator.scenario.referee import Call, Referee, words_of
 from kiezbox_simulator.scenario.schema import Scenario
 from kiezbox_simulator.scenario.stock_traffic import StockTraffic
 from kiezbox_simulator.scenario.town import Inhabitant, inhabitants, secret
 from kiezbox_simulator.virtual.core_box import CoreBox
 from kiezbox_simulator.virtual.ether import Ether
-from kiezbox_simulator.virtual.gateway import Gateway, Store
+from kiezbox_simulator.virtual.gateway import Store
 from kiezbox_simulator.virtual.modulation import modulation, on_air_us
 from kiezbox_simulator.virtual.schedule import Schedule
+from kiezbox_simulator.virtual.station import Station
 from kiezbox_simulator.virtual.stock_node import TEXT_PORTNUM, StockNode
 from kiezbox_simulator.virtual.trace import Trace
 from kiezbox_simulator.world import chance, people, weather
@@ -55,7 +57,9 @@ class Simulation:
         header: dict[str, Any] | None = None,
         cores: int = 2,
         start_order_seed: int = 0,
+        make_gateway: "Callable[[Simulation, Inhabitant, Station], nodes.TownGateway]" = nodes.gateway,
     ) -> None:
+        """`make_gateway` makes one of the district's gateways: of virtual time, or (paced.py) the real one."""
         self.scenario = scenario
         self.seed = seed
         self.end_us = round(scenario.duration_h * HOUR_US)
@@ -85,7 +89,7 @@ class Simulation:
         self.store = Store()
         self.inhabitants = inhabitants(scenario, seed)
         self.boxes: dict[str, Any] = {}
-        self.gateways: dict[str, Gateway] = {}
+        self.gateways: dict[str, nodes.TownGateway] = {}
         self.strangers: dict[str, StockNode] = {}
         self.blackout = False
         self.readings_delivered = 0
@@ -101,7 +105,9 @@ class Simulation:
         self._by_counter: dict[tuple[int, int], Call] = {}
         self._by_packet: dict[tuple[int, int], Call] = {}
         self._readings_seen: set[tuple[int, int]] = set()
-        self._understood: Understood | None = None
+        self._make_gateway = make_gateway
+        self.before_judging: Callable[[], None] = lambda: None  # Paced: looks at what gateways have stored by now.
+        self.paced: Callable[[], dict[str, Any]] | None = None  # What a paced run adds to the summary.
         self._vm_pool: Any = None
         if scenario.boxes.kind == "vm":
             from kiezbox_simulator.virtual.vm_pool import VmPool
@@ -129,11 +135,10 @@ class Simulation:
         self.air_log = AirLog(self.trace, self.referee)
         self.ether.on_start.append(self.air_log.started)
         self.ether.on_end.append(self.air_log.ended)
-        root_keys = {i.node_num: i.root_key for i in self.inhabitants if i.kind in ("vm", "core")}
         for inhabitant, station in zip(self.inhabitants, self.ether.stations, strict=False):
             name = inhabitant.site.key
             if inhabitant.kind == "gateway":
-                self.gateways[name] = nodes.gateway(self, station, root_keys, self._stored, self._text_heard)
+                self.gateways[name] = self._make_gateway(self, inhabitant, station)
             elif inhabitant.kind == "core":
                 self.boxes[name] = nodes.core_box(self, station, inhabitant.root_key, self._core_stage)
             elif inhabitant.kind == "vm":
@@ -188,14 +193,20 @@ class Simulation:
 
     def run(self, watch: Callable[["Simulation"], None] | None = None) -> None:
         """Let the whole scenario happen."""
-        began_s = time.monotonic()
-        try:
-            if self._vm_pool is not None:
-                self._vm_pool.spawn_all()
+        with self.running():
             for chunk in range(1, CHUNKS + 1):
                 self.schedule.run(self.end_us * chunk // CHUNKS)
                 if watch is not None:
                     watch(self)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """The boxes' processes are there; who is inside lets time pass, up to `end_us`. Then the referee concludes."""
+        began_s = time.monotonic()
+        try:
+            if self._vm_pool is not None:
+                self._vm_pool.spawn_all()
+            yield
             self.referee.finish(self.schedule.now_us)
         finally:
             if self._vm_pool is not None:
@@ -222,7 +233,7 @@ class Simulation:
 
     # What happens
 
-    def _time_beacon(self, gateway: Gateway) -> None:
+    def _time_beacon(self, gateway: nodes.TownGateway) -> None:
         if gateway.station.alive:
             gateway.broadcast_time()
 
@@ -334,6 +345,8 @@ class Simulation:
     def told_stage(self, call: Call, stage: int) -> None:
         """The box shows its resident this stage."""
         now_us = self.schedule.now_us
+        if call.delivered_us is None:
+            self.before_judging()
         self.trace.add("stage", call.box, f"{call.key} {stage}")
         self.referee.told_stage(call, stage, now_us)
         if stage >= 2 and call.receipt_us is None:
@@ -341,7 +354,7 @@ class Simulation:
         if stage >= 3 and call.station_us is None:
             call.station_us = now_us
 
-    def _stored(self, received: Received, now_us: int) -> None:
+    def stored(self, received: Received, now_us: int) -> None:
         self.trace.add("stored", f"{received.node_num:08x}", f"{received.kind} {received.counter}")
         if received.kind == "reading":
             # A frame of readings that was sent again has another counter and the same sequence.
@@ -367,7 +380,7 @@ class Simulation:
         else:
             self.referee.forged(f"{received.node_num:08x}", received.counter, self.schedule.now_us)
 
-    def _text_heard(self, packet: PacketReceived) -> None:
+    def text_heard(self, packet: PacketReceived) -> None:
         """Stock traffic at a gateway: calls as plain text, telemetry as readings."""
         header, portnum = packet.header, packet.data.portnum
         if portnum == TEXT_PORTNUM:

@@ -61,6 +61,7 @@ def summarise(simulation: "Simulation") -> dict[str, Any]:
         "energy": _energy(simulation),
         "boxes": _boxes(simulation),
         "referee": {"violations": simulation.referee.violation_count, "first": simulation.referee.violations[:50]},
+        "paced": None if simulation.paced is None else simulation.paced(),
         "events_noted": [{"time_s": round(time_us / 1e6), "text": text} for time_us, text in simulation.events[:500]],
     }  # fmt: skip
 

@@ -5,9 +5,10 @@
 
 FILE is JSON: {"node_num": "7c3e51a4", "name": ..., "short_name": ..., "folder": ..., "ether_port": ..., "host":
 "127.0.0.1", "port": 4403, "preset": ..., "region": ..., "channel": {"name": ..., "psk_hex": ...}, "hop_limit": ...,
-"role": "CLIENT"}. What follows `port` is for a radio whose folder is still empty; without a channel it is as it comes
-out of its packaging. `port` 0 takes a free one. Prints `READY port=<port>` when it can be used, then only log lines on
-standard error. A reboot takes BOOT_S.
+"role": "CLIENT", "speed": 1}. What follows `port` is for a radio whose folder is still empty, but for `speed`; without
+a channel it is as it comes out of its packaging. `port` 0 takes a free one. `speed`: so many of the radio's seconds
+pass in one of the clock's, for an ether whose time does the same. Prints `READY port=<port>` when it can be used, then
+only log lines on standard error. A reboot takes BOOT_S.
 """
 
 import asyncio
@@ -32,6 +33,9 @@ BOOT_S = 2.0
 """From reset until the radio answers its client; an ESP32-S3 needs a little longer."""
 
 
+SPEED_MAX = 1000.0
+
+
 class RadioError(Exception):
     """The radio cannot start or go on; one sentence."""
 
@@ -53,6 +57,7 @@ class RadioSpec:
     channel_key: bytes | None = None
     hop_limit: int = 3
     role: str = "CLIENT"
+    speed: float = 1.0
 
 
 def read_spec(path: Path) -> RadioSpec:
@@ -63,6 +68,8 @@ def read_spec(path: Path) -> RadioSpec:
         for name, known in (("preset", tuple(PRESETS)), ("role", ROLES), ("region", ("EU_868", "UNSET"))):
             if values.get(name, known[0]) not in known:
                 raise ValueError(f"{name} is one of {', '.join(known)}")
+        if not 0.0 < float(values.get("speed", 1.0)) <= SPEED_MAX:
+            raise ValueError(f"speed is above 0 and at most {SPEED_MAX:g}")
         return RadioSpec(
             node_num=int(values["node_num"], 16),
             name=str(values["name"]),
@@ -77,6 +84,7 @@ def read_spec(path: Path) -> RadioSpec:
             channel_key=bytes.fromhex(channel["psk_hex"]) if channel else None,
             hop_limit=int(values.get("hop_limit", 3)),
             role=str(values.get("role", "CLIENT")),
+            speed=float(values.get("speed", 1.0)),
         )
     except OSError as error:
         raise RadioError(f"{path} cannot be read: {error.strerror}") from None
@@ -99,16 +107,15 @@ def load_settings(spec: RadioSpec) -> RadioSettings:
 
 
 class RadioProcess:
-    """Drives one radio in real time until cancelled or the ether goes."""
+    """Drives one radio by the clock until cancelled or the ether goes."""
 
     def __init__(self, spec: RadioSpec) -> None:
         self._spec = spec
         self._wake = asyncio.Event()
         self.client_port = ClientPort(self._now_ms, self._wake.set)
 
-    @staticmethod
-    def _now_ms() -> int:
-        return time.monotonic_ns() // 1_000_000
+    def _now_ms(self) -> int:
+        return int(time.monotonic_ns() / 1_000_000 * self._spec.speed)
 
     async def run(self, booted: Callable[[int], None]) -> None:
         """Boot, run, and boot again after each reboot. `booted(port)` is called once, when clients can connect.
@@ -137,7 +144,7 @@ class RadioProcess:
             finally:
                 await self.client_port.stop()
             print("rebooting", file=sys.stderr, flush=True)
-            await asyncio.sleep(BOOT_S)
+            await asyncio.sleep(BOOT_S / spec.speed)
 
     async def _live(self, radio: StockRadio, ether: EtherRadio) -> None:
         """Until the radio reboots."""
@@ -159,7 +166,7 @@ class RadioProcess:
                 if radio.reboot_at_ms is not None:
                     due_ms = min(due_ms, radio.reboot_at_ms)
                 try:
-                    async with asyncio.timeout(max(0, due_ms - self._now_ms()) / 1000):
+                    async with asyncio.timeout(max(0, due_ms - self._now_ms()) / 1000 / self._spec.speed):
                         await self._wake.wait()
                 except TimeoutError:
                     continue

@@ -2,8 +2,9 @@
 """A gateway in virtual time: the protocol's deciding code (mesh node and gateway endpoint) with a store that is a
 dictionary.
 
-The real gateway process with SQLite and MQTT runs in paced mode; here its contract is kept in the same order: a
-message is stored first and acknowledged afterwards. The store outlives a gateway's death, its memory does not.
+The real gateway process with SQLite and MQTT runs in paced scenarios (scenario/paced_gateway.py); here its contract is
+kept in the same order: a message is stored first and acknowledged afterwards. The store outlives a gateway's death, its
+memory does not.
 Stations of the city (stage 3 and later) answer after a while if the uplink is there.
 """
 

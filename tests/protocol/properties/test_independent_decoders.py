@@ -134,7 +134,7 @@ async def run_demo(folder: Path) -> Air:
 
         listening = asyncio.ensure_future(listen())
         phone = Phone(stage.box_ports[-1])
-        await stage.api("/api/v1/mode", {"mode": "emergency"})
+        await stage.gateway.api("/api/v1/mode", {"mode": "emergency"})
         called = False
         for _ in range(PATIENCE_S):
             page = await phone.open()

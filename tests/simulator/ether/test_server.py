@@ -11,7 +11,7 @@ import pytest
 
 from kiezbox.protocol.airtime import PRESETS, time_on_air_us
 from kiezbox_simulator.ether.connection import EtherError, EtherRadio, watch
-from kiezbox_simulator.ether.server import EtherServer
+from kiezbox_simulator.ether.server import EtherServer, on_street
 from kiezbox_simulator.ether.street import Link, Place, Street, StreetError
 from kiezbox_simulator.virtual.ether import SNR_REPORTED_MAX_DB
 
@@ -25,7 +25,7 @@ LINE = Street(
 
 @asynccontextmanager
 async def ether(street: Street = LINE) -> AsyncIterator[tuple[EtherServer, int]]:
-    server = EtherServer(street)
+    server = on_street(street)
     port = await server.start(0)
     try:
         yield server, port
@@ -155,4 +155,4 @@ async def test_an_ether_that_goes_is_noticed() -> None:
 
 def test_an_unknown_preset_is_named() -> None:
     with pytest.raises(StreetError, match="FAST_LONG is not a preset"):
-        EtherServer(Street("FAST_LONG", LINE.places, ()))
+        on_street(Street("FAST_LONG", LINE.places, ()))

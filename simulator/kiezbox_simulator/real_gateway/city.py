@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import aiomqtt
 
+from kiezbox_simulator.program import Program, Programs, free_port, python_module
+
 CONNECT_PAUSE_S = 0.1
 
 
@@ -24,7 +26,7 @@ class CityError(Exception):
 
 @dataclass(frozen=True)
 class Arrival:
-    """One message that arrived. `number` counts from 0; `since_start_s` is the demo's clock."""
+    """One message that arrived. `number` counts from 0; `since_start_s` is seconds since the subscriber began."""
 
     number: int
     since_start_s: float
@@ -57,8 +59,8 @@ class City:
     arrivals: list[Arrival] = field(default_factory=list)
     malformed: int = 0
     subscribed: asyncio.Event = field(default_factory=asyncio.Event)
+    started_s: float = field(default_factory=time.monotonic)
     _task: asyncio.Task[None] | None = None
-    _started_s: float = field(default_factory=time.monotonic)
 
     def start(self) -> None:
         """Subscribe from now on."""
@@ -89,7 +91,7 @@ class City:
         except ValueError:
             self.malformed += 1
             return
-        since_start_s = round(time.monotonic() - self._started_s, 3)
+        since_start_s = round(time.monotonic() - self.started_s, 3)
         self.arrivals.append(Arrival(len(self.arrivals), since_start_s, topic, message))
 
     def of_kind(self, kind: str) -> list[Arrival]:
@@ -100,6 +102,15 @@ class City:
         """Ids that arrived more than once."""
         ids = [arrival.id for arrival in self.arrivals]
         return sorted({each for each in ids if ids.count(each) > 1})
+
+
+async def start_broker(programs: Programs) -> tuple[Program, int]:
+    """A broker of our own on a free port. Raises ProgramError."""
+    port = free_port()
+    broker = programs.add("broker", python_module("kiezbox_simulator.broker", str(port)))
+    broker.start()
+    await broker.ready()
+    return broker, port
 
 
 def broker_address(url: str) -> tuple[str, int]:
