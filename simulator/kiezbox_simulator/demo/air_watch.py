@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from kiezbox.protocol import envelope, messages
 from kiezbox.protocol.channel import Channel
 from kiezbox.protocol.frame import HEADER_LENGTH, FrameError, Header, decode_header
-from kiezbox.protocol.packet import TEXT_MESSAGE_APP, Data, decode_data
+from kiezbox.protocol.packet import NODEINFO_APP, TEXT_MESSAGE_APP, Data, decode_data
 from kiezbox_simulator.ether.connection import EtherError, watch
 from kiezbox_simulator.ether.server import Watched
 
@@ -48,7 +48,8 @@ class AirWatch:
     """Counts from `start` to `stop`.
 
     `frames`, `airtime_ms` and `lost` (receptions, by reason) are of everybody; `relayed` says who passed on which
-    message; `receiver` is the name of the gateway's radio.
+    message; `receiver` is the name of the gateway's radio. `names`: whose introduction was heard where, and when it was
+    first on the air.
     """
 
     channel: Channel
@@ -58,6 +59,7 @@ class AirWatch:
     airtime_ms: int = 0
     lost: dict[str, int] = field(default_factory=dict)
     relayed: dict[str, list[str]] = field(default_factory=dict)
+    names: dict[int, tuple[int, set[str]]] = field(default_factory=dict)
     _task: asyncio.Task[None] | None = None
     _last_ms: int = 0
     _last_s: float = field(default_factory=time.monotonic)
@@ -92,6 +94,8 @@ class AirWatch:
             data = decode_data(self.channel.crypt(header.from_node, header.packet_id, frame[HEADER_LENGTH:]))
         except FrameError:
             return
+        if data.portnum == NODEINFO_APP:
+            self.names.setdefault(header.from_node, (watched.start_ms, set()))[1].update(watched.heard)
         found = _message(header, data, watched.start_ms)
         if found is None:
             return

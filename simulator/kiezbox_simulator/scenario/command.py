@@ -24,7 +24,7 @@ from kiezbox_simulator.scenario.paced import SPEED_MAX, TROUBLE, Pace
 from kiezbox_simulator.scenario.place import load_area, propose
 from kiezbox_simulator.scenario.simulation import CHUNKS, Simulation
 from kiezbox_simulator.scenario.watch import LiveView
-from kiezbox_simulator.scenario.words import LANGUAGES
+from kiezbox_simulator.scenario.words import LANGUAGES, Words
 
 console = Console()
 
@@ -104,8 +104,8 @@ def run_at_pace(
 ) -> dict[str, Any]:
     """The same with the real gateway; `also` is called like the bar. Stops the command with status 130 after Ctrl-C,
     with status 2 when a program fails."""
-    hours = outcome.shortened(scenario, shorten_h).duration_h
-    said = f"At {pace.speed:g} times real time this takes {hours * 60 / pace.speed:.1f} minutes; --hours shortens it."
+    wall_s = outcome.shortened(scenario, shorten_h).duration_h * 3600 / pace.speed
+    said = f"At {pace.speed:g} times real time this takes {Words('en').duration(wall_s)}; --hours shortens it."
     console.print(said, highlight=False)
 
     def say(text: str) -> None:

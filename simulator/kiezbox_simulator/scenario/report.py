@@ -47,7 +47,7 @@ def render(simulation: "Simulation", summary: dict[str, Any], language: str = "e
     """The whole page; `sibling` is the file name of the same page in the other language."""
     words = Words(language)
     report = Report(simulation, summary, words)
-    return page(words, simulation.scenario.title, report.body(), sibling)
+    return page(words, report.title, report.body(), sibling)
 
 
 class Report:
@@ -61,6 +61,12 @@ class Report:
         self.hours = simulation.scenario.duration_h
         self.start_hour = start.hour + start.minute / 60.0
         self.hops = self._hops()
+
+    @property
+    def title(self) -> str:
+        """The scenario's, in the page's language if it has one there."""
+        scenario = self.simulation.scenario
+        return scenario.title_de or scenario.title if self.words.language == "de" else scenario.title
 
     def body(self) -> str:
         """Everything below the page's title."""
@@ -80,6 +86,7 @@ class Report:
             gateways=summary["nodes"]["gateways"],
             seed=summary["seed"],
         )
+        lead = scenario.description_de or scenario.description if words.language == "de" else scenario.description
         lines = [facts, words("kind_" + summary["boxes_kind"])]
         if summary["paced"]:
             paced = summary["paced"]
@@ -88,7 +95,7 @@ class Report:
             counts = {"stored": paced["calls_stored"], "city": paced["calls_in_the_city"]}
             lines.append(words("paced_calls", half=half, **counts))
         return (
-            f"<header><h1>{escape(scenario.title)}</h1><p class=lead>{escape(scenario.description)}</p>"
+            f"<header><h1>{escape(self.title)}</h1><p class=lead>{escape(lead)}</p>"
             f'<p class="facts">{"<br>".join(map(escape, lines))}</p></header>'
         )
 
@@ -316,7 +323,7 @@ class Report:
         switched = sorted((t, row["name"], text) for row in self.summary["boxes"] for t, text in row["switched"])
         shed = ""
         if switched:
-            lines = [f"{self._clock(t)} {name}: {text}" for t, name, text in switched[:EVENTS_SHOWN]]
+            lines = [f"{self._clock(t)} {name}: {words.phrase(text)}" for t, name, text in switched[:EVENTS_SHOWN]]
             summary = escape(words("switched", count=len(switched)))
             shed = f"<details><summary>{summary}</summary>{items(lines, ordered=True)}</details>"
         drawn, harvested = words.number(energy["drawn_wh_mean"], 1), words.number(energy["harvested_wh_mean"], 1)
@@ -329,7 +336,7 @@ class Report:
         violations = summary["referee"]["first"]
         if violations:
             said = words("referee_bad", count=summary["referee"]["violations"])
-            body = f'<p class="bad">{escape(said)}</p>{items(violations)}'
+            body = f'<p class="bad">{escape(said)}</p>{items(list(map(words.phrase, violations)))}'
         else:
             body = f"<p>{escape(words('referee_good'))}</p>"
         lines = [

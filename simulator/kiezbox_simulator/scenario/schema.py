@@ -218,10 +218,12 @@ class Limits(_Part):
 
 
 class Scenario(_Part):
-    """A whole scenario."""
+    """A whole scenario. German pages show `title_de` and `description_de`, where they are given."""
 
     title: Annotated[str, Field(min_length=1)]
     description: str = ""
+    title_de: str = ""
+    description_de: str = ""
     start: datetime
     duration_h: Annotated[float, Field(gt=0, le=24 * 370)]
     map: Map = Map()

@@ -7,7 +7,8 @@ Used by report.py, compare.py, place_report.py and watch.py. Not here: HTML.
 
 from typing import Any
 
-from kiezbox_simulator.scenario.report_texts import PHRASES, TEXTS, TONGUES
+from kiezbox_simulator.scenario.event_texts import PHRASES
+from kiezbox_simulator.scenario.report_texts import TEXTS, TONGUES
 
 LANGUAGES = {"en": "English", "de": "Deutsch"}
 

@@ -149,3 +149,28 @@ def test_every_command_explains_itself(sim, name):
     result = sim(name, "--help")
     assert result.exit_code == 0
     assert len(result.output) > 200
+
+
+def test_paced_and_speed_are_refused_where_they_mean_nothing(sim):
+    for words, said in (
+        (("run", "small.toml", "--paced", "--kind", "stock"), "--kind vm or core"),
+        (("run", "small.toml", "--speed", "5"), "--speed goes with --paced"),
+        (("run", "small.toml", "--paced", "--speed", "0"), "above 0 and at most 100"),
+        (("watch", "small.toml", "--paced", "--speed", "600"), "above 0 and at most 100"),
+        (("run", "small.toml", "--paced", "--city-mqtt", "http://city"), "takes mqtt://host:port"),
+    ):
+        result = sim(*words)
+        assert result.exit_code == 2, result.output
+        assert said in result.output
+
+
+def test_a_scenario_runs_and_can_be_watched_at_the_clocks_pace(sim, tmp_path):
+    result = sim("watch", "small.toml", "--paced", "--speed", "100", "--hours", "0.05", "--once", "--language", "de")
+    assert result.exit_code == 0, result.output
+    assert "At 100 times real time this takes 1.8 s" in result.output
+    assert "Gateway 1: http://127.0.0.1:" in result.output
+    assert "the city's subscriber 0 of them" in result.output
+    summary = json.loads((tmp_path / "build/sim/watch-small/summary.json").read_text())
+    assert summary["paced"]["speed"] == 100.0
+    assert [gateway["name"] for gateway in summary["paced"]["gateways"]] == ["Gateway 1"]
+    assert (tmp_path / "build/sim/watch-small/paced/gateway-1/gateway.toml").exists()

@@ -38,6 +38,13 @@ def compressed(name):
 
 
 @pytest.mark.parametrize("name", schema.shipped())
+def test_a_shipped_scenario_says_in_german_too_what_it_is(name):
+    scenario = schema.load(schema.find(name))
+    assert scenario.title_de and scenario.description_de
+    assert scenario.description_de != scenario.description
+
+
+@pytest.mark.parametrize("name", schema.shipped())
 def test_a_shipped_scenario_gives_the_same_events_twice(name, tmp_path):
     runs = []
     for number, (cores, start_order_seed) in enumerate(((2, 0), (1, 7))):

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from kiezbox_simulator.scenario import report, words
-from kiezbox_simulator.scenario.report_texts import PHRASES, TEXTS, TONGUES
+from kiezbox_simulator.scenario.event_texts import PHRASES
+from kiezbox_simulator.scenario.report_texts import TEXTS, TONGUES
 from kiezbox_simulator.scenario.words import Words
 from kiezbox_simulator.virtual.station import REASONS
 from kiezbox_simulator.world import call_texts
@@ -64,6 +65,37 @@ def test_known_phrases_become_german_and_others_stay():
     assert DE.phrase("something new") == "something new"
     for place, (phrase, _) in enumerate(PHRASES):
         assert not any(earlier in phrase for earlier, _ in PHRASES[:place]), phrase
+
+
+ENGLISH = {
+    "a",
+    "and",
+    "at",
+    "before",
+    "call",
+    "could",
+    "does",
+    "has",
+    "it",
+    "no",
+    "nobody",
+    "not",
+    "of",
+    "only",
+    "the",
+    "which",
+}
+
+
+@pytest.mark.parametrize("name", ["attackers", "faults", "power", "referee", "simulation"])
+def test_whatever_a_run_notes_is_german_on_the_german_page(name):
+    code = (Path(words.__file__).parent / f"{name}.py").read_text()
+    noted = re.findall(r"""(?:\.note|_violate)\((?:[^"()]|\w+\(\))*?f"([^"]*)\"""", code)
+    assert noted
+    for text in noted:
+        plain = re.sub(r"\{[^}]*\}", "7", text.replace("{mode}", "emergency"))
+        german = DE.phrase(plain)
+        assert not set(re.findall(r"[a-z]+", german.lower())) & ENGLISH, german
 
 
 def test_every_language_of_a_call_has_a_name():
