@@ -31,14 +31,17 @@ def run() -> list[Figure]:
 
 
 def package_bytes(folder: Path) -> dict[str, int]:
-    """Bytes by package, compiled module by module; `data`: texts and the like; `whole_box`: what a board runs."""
+    """Bytes by package, compiled module by module; `data`: texts and the like. What a board runs is `resident`, one
+    module of all, and `late`, what that loads when it is called."""
     sizes: dict[str, int] = {}
     for path, size_bytes in build(folder / "firmware").sizes_bytes.items():
         if path.startswith("lib/"):
             package = Path(path).parts[2] if path.count("/") > 2 else "kiezbox"
             package = package if path.endswith(".mpy") else "data"
             sizes[package] = sizes.get(package, 0) + size_bytes
-    sizes["whole_box"] = len(whole_box_bytecode())
+    whole = whole_box_bytecode()
+    sizes["resident"] = len(whole.pop("main"))
+    sizes["late"] = sum(map(len, whole.values()))
     return sizes
 
 
@@ -49,7 +52,7 @@ def imported_bytes(rom: Path, folder: Path) -> int:
 
 
 def _sizes(folder: Path) -> list[Figure]:
-    how = "mpy-cross, bytecode that runs in place from flash; whole_box is one module of all of it"
+    how = "mpy-cross, bytecode that runs in place from flash; resident and late are what a board runs"
     return [Figure(f"mpy_{name}", size, "B", how) for name, size in sorted(package_bytes(folder).items())]
 
 

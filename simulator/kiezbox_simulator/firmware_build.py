@@ -21,6 +21,7 @@ from mpremote.romfs import VfsRomWriter
 
 import kiezbox
 from kiezbox_simulator import firmware_source
+from kiezbox_simulator.firmware_late import late_names, split
 from kiezbox_simulator.firmware_link import Linked, link
 from kiezbox_simulator.firmware_source import Constants, FirmwareSourceError, constants, for_board
 
@@ -108,7 +109,8 @@ def rom_image(built: FirmwareBuild, also: Path) -> Path:
     known = _constants()
     for source in sorted(also.glob("*.py")):
         writer.mkfile(f"{source.stem}.mpy", _compile(source, known))
-    writer.mkfile("main.mpy", whole_box_bytecode())
+    for name, bytecode in whole_box_bytecode().items():
+        writer.mkfile(f"{name}.mpy", bytecode)
     _add_folder(writer, built.lib)
     image = built.root / f"{also.name}.romfs"
     _replace(image, bytes(writer.finalise()), built.root)
@@ -148,14 +150,19 @@ def whole_box() -> Linked:
             module = _module(path)
             sources[module.removesuffix(".__init__")] = _for_board(path, known)
     try:
-        return link("main", sources)
+        return link("main", sources, "kiezbox.late")
     except FirmwareSourceError as error:
         raise FirmwareBuildError(str(error)) from None
 
 
-def whole_box_bytecode() -> bytes:
-    """What a board runs. Raises FirmwareBuildError."""
-    return _compile_text(whole_box().text, "main")
+def whole_box_bytecode() -> dict[str, bytes]:
+    """What a board runs, by module: `main` and the units that it loads late. Raises FirmwareBuildError."""
+    try:
+        resident, units = split(whole_box(), late_names(FIRMWARE_DIR / "late.toml"))
+    except FirmwareSourceError as error:
+        raise FirmwareBuildError(str(error)) from None
+    # All have the same line numbers, and so the same name in a traceback.
+    return {name: _compile_text(text, "main") for name, text in {"main": resident, **units}.items()}
 
 
 def _module(source: Path) -> str:

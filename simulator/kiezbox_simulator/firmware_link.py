@@ -38,15 +38,22 @@ class Linked:
     text: str
     starts: dict[str, int]
 
+    def module(self, line: int) -> str:
+        """Whose line that is."""
+        return max((name for name in self.starts if self.starts[name] <= line), key=self.starts.__getitem__)
+
     def place(self, line: int) -> str:
         """MODULE:LINE of a line that a traceback names."""
-        module = max((name for name in self.starts if self.starts[name] <= line), key=self.starts.__getitem__)
+        module = self.module(line)
         return f"{module}:{line - self.starts[module] + 1}"
 
 
-def link(program: str, sources: dict[str, str]) -> Linked:
-    """The module `program` with all it imports of `sources`, texts by module name. Raises FirmwareSourceError."""
+def link(program: str, sources: dict[str, str], first: str | None = None) -> Linked:
+    """The module `program` with all it imports of `sources`, texts by module name; `first` stands before all others.
+    Raises FirmwareSourceError."""
     modules: dict[str, _Module] = {}
+    if first:
+        _collect(first, sources, modules)
     _collect(program, sources, modules)
     users: dict[str, list[str]] = {}
     for module in modules.values():

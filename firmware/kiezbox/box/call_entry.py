@@ -15,26 +15,28 @@ SAFE = 3
 
 class Entry:
     """One call in memory. counters: of the call and its amendments; stages: [stage, time_s, station] each.
-    stored_ms: steady time when it was stored, if there was no clock."""
+    stored_ms: steady time when it was stored, if there was no clock. What most calls leave as it is stands in the
+    class, to save memory."""
 
     stored_ms: "int | None" = None
+    answer: "str | None" = None
+    button = cancelled = safe = False
 
-    def __init__(self, code: str, counter: int, kind: str, button: bool) -> None:
-        self.code = code
+    def __init__(self, counter: int, kind: str, button: bool) -> None:
         self.counters = [counter]
         self.kind = kind
-        self.button = button
         self.stages: list[list] = []
-        self.answer: str | None = None
-        self.cancelled = False
-        self.safe = False
+        if button:
+            self.button = True
 
     def add(self, record: dict) -> None:
         """An amendment, a cancellation or the news that all is well."""
         self.counters.append(record["counter"])
         action = record["message"].get("action")
-        self.cancelled = self.cancelled or action in (CANCEL, SAFE)
-        self.safe = self.safe or action == SAFE
+        if action in (CANCEL, SAFE):
+            self.cancelled = True
+        if action == SAFE:
+            self.safe = True
 
     def has(self, stage: int) -> bool:
         """Whether the call has come as far as that."""

@@ -29,8 +29,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ENTRIES_MAX = 16
-"""As many as phones can look at their calls at a time. An entry takes 400 bytes; another one is read from flash."""
+ENTRIES_MAX = 6
+"""An entry takes 350 bytes; another one is read from flash when a phone asks."""
 
 EXERCISES_OPEN_MAX = 60
 AMENDMENTS_MAX = 20
@@ -177,10 +177,8 @@ class Calls:
 
     def stage_changed(self, counter: int, stage: int, time_s: int, station: str, text: str) -> None:
         """A proven receipt or reply. One that says nothing new is not written."""
-        if counter not in self._open and counter not in self._exercises:
-            for entry in self._entries.values():
-                if counter in entry.counters and text in ("", entry.answer) and entry.has(stage):
-                    return
+        if counter not in self._open and counter not in self._exercises and self._is_told(counter, stage, text):
+            return
         if not time_s:
             time_s = self._ports.clock.wall()[0]
         record = {"counter": counter, "stage": stage, "time_s": time_s, "station": station, "text": text}
@@ -316,8 +314,11 @@ class Calls:
             entry.add(record)
         elif not message.get("refers_to"):
             if len(self._entries) >= ENTRIES_MAX:
-                del self._entries[next(iter(self._entries))]
-            entry = self._entries[code] = Entry(code, record["counter"], record["kind"], bool(record.get("button")))
+                # A press of the button that can still be cancelled stays: nobody has a code for it.
+                entries = list(self._entries)
+                pressed = self.pressed()
+                del self._entries[entries[1] if entries[0] == pressed else entries[0]]
+            entry = self._entries[code] = Entry(record["counter"], record["kind"], bool(record.get("button")))
             entry.stages.append([STORED, message["time_s"], ""])
         # Else it was added to a call whose entry has left memory; it is read again when somebody asks.
 
@@ -337,6 +338,18 @@ class Calls:
                     self._enter(record)
                     entry = self._entries.get(code)
         return entry
+
+    def _is_told(self, counter: int, stage: int, text: str) -> bool:
+        """Whether flash holds this stage already. Repeated receipts are frequent; reading wears nothing."""
+        for entry in self._entries.values():
+            if counter in entry.counters:
+                return text in ("", entry.answer) and entry.has(stage)
+        for kind, payload in self.journal.records():
+            if kind == _STAGE:
+                record = json.loads(payload)
+                if record["counter"] == counter and record["stage"] == stage and text in ("", record["text"]):
+                    return True
+        return False
 
     def _apply(self, record: dict) -> None:
         for entry in self._entries.values():

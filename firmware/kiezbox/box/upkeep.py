@@ -5,6 +5,7 @@ trials, restarts when settings ask for it.
 Not here: how each of these decides. Called by main.py through the supervisor.
 """
 
+from kiezbox import late
 from kiezbox.box.blackout import Blackout
 from kiezbox.box.router_power import RouterPower
 from kiezbox.box.settings import TRIAL_MS
@@ -41,6 +42,7 @@ class Upkeep:
                 self._sweep()
             if self._unclean and now_ms >= self._overwrite_ms:
                 await self._overwrite(now_ms)
+            late.forget()
             await self._box.rest("upkeep", self._supervisor.beat_ms())
 
     def _decide(self, now_ms: int) -> None:

@@ -32,16 +32,18 @@ class CustodyFull(Exception):  # noqa: N818 - the name says what is the matter
 
 
 class Outgoing:
-    """One message on its way: `parts` are its fragments' bodies, `wanted` the bit field of those to send next."""
+    """One message on its way: `parts` are its fragments' bodies, `wanted` the bit field of those to send next. What
+    most messages leave as it is stands in the class, to save memory."""
+
+    attempts_max = attempt = due_ms = 0
 
     def __init__(self, kind: int, counter: int, priority: int, parts: "list[bytes]", attempts_max: int) -> None:
         self.kind = kind
         self.counter = counter
         self.priority = priority
         self.parts = parts
-        self.attempts_max = attempts_max
-        self.attempt = 0
-        self.due_ms = 0
+        if attempts_max:
+            self.attempts_max = attempts_max
         self.wanted = (1 << len(parts)) - 1
 
 
@@ -110,8 +112,7 @@ class Custody:
         message = self.find(counter)
         if message is None:
             return False
-        everything = (1 << len(message.parts)) - 1
-        missing = everything & ~held
+        missing = ((1 << len(message.parts)) - 1) & ~held
         if not missing:
             return False
         message.wanted = missing

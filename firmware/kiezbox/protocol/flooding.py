@@ -137,11 +137,9 @@ class Flooding:
         """Our copy of just this content."""
         key = frame[4:12]
         for item in self._queue.items:
-            if item.key == key and item.frame[HEADER_LENGTH:] == frame[HEADER_LENGTH:]:
+            if item.is_copy(key, frame):
                 return item
-        if on_air is not None and on_air.key == key and on_air.frame[HEADER_LENGTH:] == frame[HEADER_LENGTH:]:
-            return on_air
-        return None
+        return on_air if on_air and on_air.is_copy(key, frame) else None
 
     def _heard_while_waiting(
         self, waiting: Waiting, place: int, frame: bytes, snr_db: int, now_ms: int, is_on_air: bool
@@ -175,9 +173,10 @@ class Flooding:
 
     def sent(self, item: Waiting, now_ms: int) -> None:
         """A relayed frame has been on the air."""
-        self._history.note_relayed(item.key, self.digest(item.frame))
+        frame = item.frame
+        self._history.note_relayed(frame[4:12], self.digest(frame))
         if item.rank == priority.RELAYED_EMERGENCY:
-            self._origin_cap.spend(item.key[:4], item.airtime_us, now_ms)
+            self._origin_cap.spend(frame[4:8], item.airtime_us, now_ms)
 
     def _copy(self, frame: bytes) -> bytes:
         copy = bytearray(frame)

@@ -8,14 +8,18 @@
 Not here: when a moment comes (mesh.py and flooding.py set due_ms). Called by both.
 """
 
+from kiezbox.protocol.frame import HEADER_LENGTH
+
 SIZE_DEFAULT = 16
 _EVERYBODY = b"\xff\xff\xff\xff"
 
 
 class Waiting:
-    """One frame: rank (priority.py), due_ms: not before, relayed: of others, key: (from, id) on the air, airtime_us,
-    snr_db: how well a relayed one was heard, late: its first moment went to somebody else, given_up: it is with the
-    radio, and need not be tried again if the channel is busy."""
+    """One frame: rank (priority.py), due_ms: not before, relayed: of others, airtime_us, snr_db: how
+    well a relayed one was heard, late: its first moment went to somebody else, given_up: it is with the radio, and need
+    not be tried again if the channel is busy. What most frames leave as it is stands in the class, to save memory."""
+
+    late = given_up = False
 
     def __init__(self, frame: bytes, rank: int, due_ms: int, relayed: bool, airtime_us: int, snr_db: int = 0) -> None:
         self.frame = frame
@@ -24,19 +28,20 @@ class Waiting:
         self.relayed = relayed
         self.airtime_us = airtime_us
         self.snr_db = snr_db
-        self.key = frame[4:12]
-        self.late = False
-        self.given_up = False
+
+    def is_copy(self, key: bytes, frame: bytes) -> bool:
+        """Whether `frame`, whose (from, id) is `key`, has just this content. Mostly not, and then no object is made."""
+        return self.frame.find(key, 4, 12) == 4 and self.frame[HEADER_LENGTH:] == frame[HEADER_LENGTH:]
 
     @property
     def packet_id(self) -> int:
         """u32. Not kept as a number, which takes memory of its own on the board."""
-        return int.from_bytes(self.key[4:], "little")
+        return int.from_bytes(self.frame[8:12], "little")
 
     @property
     def is_broadcast(self) -> bool:
         """Whether it is to all nodes."""
-        return self.frame[0:4] == _EVERYBODY
+        return self.frame[:4] == _EVERYBODY
 
     def before(self, other: "Waiting") -> bool:
         """Whether this one goes first."""
@@ -52,7 +57,7 @@ class TransmitQueue:
 
     def __init__(self, size: int = SIZE_DEFAULT) -> None:
         if size < 1:
-            raise ValueError("a queue holds at least one frame")
+            raise ValueError("a queue holds at least 1 frame")
         self.size = size
         self.items: list[Waiting] = []
 
@@ -74,7 +79,7 @@ class TransmitQueue:
     def find(self, key: bytes) -> "Waiting | None":
         """The entry with this (from, id), if any waits."""
         for item in self.items:
-            if item.key == key:
+            if item.frame.find(key, 4, 12) == 4:
                 return item
         return None
 
