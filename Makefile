@@ -62,15 +62,15 @@ check: $(VENV)/dev.stamp ## Style, types and import rules, without running anyth
 	@$(BIN)/python -m tools.firmware_types
 
 test: $(VENV)/dev.stamp build/node/stamp debian check ## Every test: both interpreters, real broker, real browser
-	@# Two lanes, for two cores. Tests that mostly compute run in one; in the other those with a browser, then those that
-	@# mostly wait. The browser driver keeps an event loop of its own running, which other asynchronous tests cannot
-	@# share, so it is a run of its own. 5: none of the tests asked for is of this kind.
-	@mkdir -p build; $(BIN)/python -m pytest -m "not browser" --share computing $(PYTEST_ARGS) >build/computing-tests.log 2>&1 & \
-	  computing=$$!; trap 'kill $$computing 2>/dev/null' INT TERM; \
-	  $(BIN)/python -m pytest -m browser $(PYTEST_ARGS); pages=$$?; \
-	  $(BIN)/python -m pytest -m "not browser" --share waiting $(PYTEST_ARGS); waited=$$?; \
-	  wait $$computing; computed=$$?; cat build/computing-tests.log; status=0; \
-	  for one in $$pages $$waited $$computed; do \
+	@# Two lanes of like length, for two cores: tests with a browser and then the gateway's in one, all others in the other.
+	@# The browser driver keeps an event loop of its own running, which other asynchronous tests cannot share, so it is a
+	@# run of its own. 5: none of the tests asked for is of this kind.
+	@mkdir -p build; $(BIN)/python -m pytest -m "not browser" --lane rest $(PYTEST_ARGS) >build/other-tests.log 2>&1 & \
+	  others=$$!; trap 'kill $$others 2>/dev/null' INT TERM; \
+	  $(BIN)/python -m pytest -m browser $(PYTEST_ARGS); first=$$?; \
+	  $(BIN)/python -m pytest -m "not browser" --lane gateway $(PYTEST_ARGS); second=$$?; \
+	  wait $$others; third=$$?; cat build/other-tests.log; status=0; \
+	  for one in $$first $$second $$third; do \
 	    if [ $$one = 5 ] && [ -n '$(PYTEST_ARGS)' ]; then one=0; fi; [ $$one = 0 ] || status=$$one; done; \
 	  exit $$status
 

@@ -13,20 +13,20 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-WAITING = ("gateway", "portal")
-"""Folders whose tests mostly wait for clocks and processes. `make test` runs them beside the others, which compute."""
+GATEWAY = Path(__file__).parent / "gateway"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--share", choices=("waiting", "computing"), help="only tests that mostly wait, or the others")
+    parser.addoption(
+        "--lane", choices=("gateway", "rest"), help="the gateway's tests, or the others; two halves in time"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    share = config.getoption("--share")
-    if share is None:
+    lane = config.getoption("--lane")
+    if lane is None:
         return
-    folders = tuple(Path(__file__).parent / name for name in WAITING)
-    chosen = [item for item in items if any(map(item.path.is_relative_to, folders)) == (share == "waiting")]
+    chosen = [item for item in items if item.path.is_relative_to(GATEWAY) == (lane == "gateway")]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
 

@@ -6,6 +6,7 @@ token.
 """
 
 import asyncio
+import json
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -70,7 +71,7 @@ class Folder:
             path.touch(mode=0o600)
             path.write_text(root_key.hex() + "\n")
             tables.append(
-                f'[[box]]\nnode_num = "{node_num:08x}"\nname = "{name}"\nroot_key_file = "keys/{path.name}"\n'
+                f'[[box]]\nnode_num = "{node_num:08x}"\nname = {json.dumps(name)}\nroot_key_file = "keys/{path.name}"\n'
             )
         (self.path / "boxes.toml").write_text("\n".join(tables))
 

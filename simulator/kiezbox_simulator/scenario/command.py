@@ -124,7 +124,8 @@ def run_at_pace(
         console.print("Interrupted. Everything that was started has been stopped.")
         raise typer.Exit(130) from None
     except TROUBLE as error:
-        raise fail(f"{error}\nWhat each program said is in {out / 'paced' / 'logs'}.") from error
+        logs = out / "paced" / "logs"
+        raise fail(f"{error}\nWhat each program said is in {logs}." if logs.exists() else error) from error
     paced = summary["paced"]
     say(
         f"The gateway's database has {paced['calls_stored']} calls for help, the city's subscriber "

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from kiezbox.protocol.gateway_endpoint import Received
+from kiezbox.protocol.replay import GATEWAYS_MAX
 from kiezbox_simulator.ether.clock import WallClock
 from kiezbox_simulator.ether.server import EtherServer
 from kiezbox_simulator.interruption import stopped_by_signals, unless
@@ -66,6 +67,9 @@ class Found:
     """What the gateways' databases and the city's subscriber had, for the summary."""
 
     messages: dict[str, StoredMessage] = field(default_factory=dict)
+    holders: dict[str, set[str]] = field(default_factory=dict)
+    """Names of the gateways that have stored a call, by its id."""
+
     by_gateway: dict[str, dict[str, int]] = field(default_factory=dict)
     city_us: dict[str, int] = field(default_factory=dict)
     """When the city had each message first, in the scenario's time."""
@@ -79,9 +83,12 @@ class PacedRun:
     """One run with its programs, whose files are below `folder`, which must be empty or new."""
 
     def __init__(self, scenario: Scenario, seed: int, folder: Path, pace: Pace, **options: Any) -> None:
-        """`options` go to Simulation. Raises ValueError for boxes whose calls no gateway could store."""
+        """`options` go to Simulation. Raises ValueError for boxes whose calls no gateway could store, and for more
+        gateways than a district may have."""
         if scenario.boxes.kind == "stock":
             raise ValueError("stock boxes have no messages that a gateway stores: a paced run takes --kind vm or core")
+        if max(len(scenario.gateways.at), scenario.gateways.count) > GATEWAYS_MAX:
+            raise ValueError(f"a district has at most {GATEWAYS_MAX} gateways, and so has a paced run")
         self.pace = pace
         self.found = Found()
         self.gateways: dict[str, PacedGateway] = {}
@@ -178,13 +185,13 @@ class PacedRun:
             simulation.referee.kept_from_the_city(name, message_id, simulation.schedule.now_us)
 
     def _not_in_the_city(self) -> list[tuple[str, str]]:
-        """Gateway and id of calls that it has stored and that have not come, though it has a line and is alive."""
+        """A gateway and the id of each call that it has stored and that has not come, though it has a line and is
+        alive."""
+        reachable = {name for name, gateway in self.gateways.items() if gateway.has_line and gateway.station.alive}
         return [
-            (name, message_id)
-            for name, gateway in self.gateways.items()
-            if gateway.has_line and gateway.station.alive
-            for message_id in gateway.waiting_calls()
-            if message_id not in self.found.city_us
+            (min(holders & reachable), message_id)
+            for message_id, holders in self.found.holders.items()
+            if message_id not in self.found.city_us and holders & reachable
         ]
 
     # The books
@@ -203,6 +210,8 @@ class PacedRun:
             tally = self.found.by_gateway.setdefault(name, {})
             for message in gateway.new_messages():
                 tally[message.kind] = tally.get(message.kind, 0) + 1
+                if message.kind in CALL_KINDS:
+                    self.found.holders.setdefault(message.id, set()).add(name)
                 if message.node_num and message.id not in self.found.messages:
                     self.found.messages[message.id] = message
                     self._take(message)

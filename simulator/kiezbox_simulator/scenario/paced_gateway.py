@@ -11,6 +11,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Coroutine, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,6 @@ class StoredMessage:
     node_num: int
     counter: int
     received_ms: int
-    confirmed_ms: int | None
     text: str
     """The body, as JSON."""
 
@@ -112,7 +112,6 @@ class PacedGateway:
             # The boxes of a scenario have no other source of time than this computer.
             'trust = "kernel"': 'trust = "always"',
             "interval_s = 3600": f"interval_s = {max(60, round(simulation.scenario.time_beacon_h * 3600 / speed))}",
-            "call_days = 30": "call_days = 365",
         }
         folder = await init(
             path / name, name=self._radio_name, district=DISTRICT, station=STATION_NAME, radio_port=order.port,
@@ -207,18 +206,15 @@ class PacedGateway:
             self._read_up_to = sequence
             yield message
 
-    def waiting_calls(self) -> list[str]:
-        """Ids of calls that the city has not confirmed to it."""
-        found = self._select("confirmed_ms IS NULL ORDER BY sequence")
-        return [message.id for _, message in found if message.kind in CALL_KINDS]
-
     def _select(self, condition: str, *values: int) -> list[tuple[int, StoredMessage]]:
-        columns = "sequence, id, kind, node_num, counter, received_ms, confirmed_ms, body"
+        columns = "sequence, id, kind, node_num, counter, received_ms, body"
         query = f"SELECT {columns} FROM message WHERE {condition}"  # noqa: S608  Our own words.
         uri = f"{self.folder.database.absolute().as_uri()}?mode=ro"
-        connection = sqlite3.connect(uri, uri=True, timeout=READ_TIMEOUT_S)
         try:
-            rows = connection.execute(query, values).fetchall()
-        finally:
-            connection.close()
+            with closing(sqlite3.connect(uri, uri=True, timeout=READ_TIMEOUT_S)) as connection:
+                rows = connection.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN):
+                return []  # Being started after it was killed: the next look finds it.
+            raise
         return [(row[0], StoredMessage(*row[1:])) for row in rows]

@@ -17,7 +17,7 @@ async def made(path: Path, **lines: str) -> Folder:
 
 async def test_a_district_is_taken_over_and_the_gateway_accepts_it(tmp_path: Path) -> None:
     folder = await made(tmp_path / "gateway", **{"number = 0": "number = 3"})
-    boxes = [(0x0B000001, "Rathaus", b"\x07" * 32), (2, "Kita", b"k" * 32)]
+    boxes = [(0x0B000001, "Rathaus", b"\x07" * 32), (2, 'Kita "Süd\\West"', b"k" * 32)]
     folder.take_over(bytes(range(32)), bytes(range(1, 33)), boxes)
     assert folder.key("channel.key") == bytes(range(32))
     assert folder.key("box-0b000001.key") == b"\x07" * 32

@@ -103,6 +103,9 @@ def test_boxes_whose_calls_no_gateway_stores_and_speeds_out_of_range_are_refused
     stock = schema.parse(VALUES | {"boxes": {"kind": "stock", "count": 2}})
     with pytest.raises(ValueError, match="--kind vm or core"):
         PacedRun(stock, 1, tmp_path, Pace())
+    many = schema.parse(VALUES | {"gateways": {"count": 9}})
+    with pytest.raises(ValueError, match="at most 8 gateways"):
+        PacedRun(many, 1, tmp_path, Pace())
     for speed in (0.0, -1.0, 1000.0, float("nan")):
         with pytest.raises(ValueError, match="at most 100"):
             Pace(speed)
