@@ -66,6 +66,14 @@ class City:
         """Subscribe from now on."""
         self._task = asyncio.ensure_future(self._run())
 
+    async def command(self, kind: str, message: dict[str, Any]) -> None:
+        """Say something to the gateways, as docs/asyncapi.yaml has it. Raises CityError if the broker is not there."""
+        try:
+            async with aiomqtt.Client(self.host, self.port, timeout=5) as client:
+                await client.publish(f"kiezbox/v1/{self.district}/command/{kind}", json.dumps(message), qos=1)
+        except aiomqtt.MqttError as error:
+            raise CityError(f"the city's broker did not take a command: {error}") from None
+
     async def stop(self) -> None:
         """Unsubscribe."""
         if self._task is not None:

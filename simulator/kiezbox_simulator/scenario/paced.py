@@ -3,9 +3,9 @@
 
 Boxes, people, weather and faults are those of virtual time, and so is the air; its time follows the clock, `speed` of
 its seconds in one of the clock's. Each gateway of the scenario is a radio with Meshtastic's stream API on that air, a
-gateway process that talks to it, and a line to the city's broker, where a subscriber writes down what comes. Whether a
-call is delivered is what the gateway's database says. Such a run is not the same twice: operating system, network and
-keys' counters take part.
+gateway process that talks to it, and a line to the city's broker, where a subscriber writes down what comes and a
+station says in a while that it has a call. Whether a call is delivered is what the gateway's database says. Such a run
+is not the same twice: operating system, network and the gateway's own keys and counters take part.
 
 With another speed than 1 the gateway's own pauses stay those of the clock, so they seem `speed` times as long to the
 boxes. Called by outcome.py.
@@ -33,6 +33,7 @@ from kiezbox_simulator.scenario.schema import Scenario
 from kiezbox_simulator.scenario.simulation import CHUNKS, Simulation
 from kiezbox_simulator.scenario.summary import delays
 from kiezbox_simulator.scenario.town import Inhabitant
+from kiezbox_simulator.virtual.gateway import STATION_NAME, station_delay_us
 from kiezbox_simulator.virtual.station import Station
 
 TROUBLE = (ProgramError, FolderError, GatewayError, CityError)
@@ -101,6 +102,7 @@ class PacedRun:
         self._city: City
         self._begun_unix_s = 0.0
         self._arrivals_seen = 0
+        self._answers: set[asyncio.Task[None]] = set()
 
     def _gateway(self, simulation: Simulation, inhabitant: Inhabitant, station: Station) -> PacedGateway:
         gateway = PacedGateway(simulation, inhabitant, station, len(self.gateways))
@@ -121,6 +123,9 @@ class PacedRun:
             finally:
                 self._clock.stop()
                 self.simulation.trace.close()
+                for answer in self._answers:
+                    answer.cancel()
+                await asyncio.gather(*self._answers, return_exceptions=True)
                 for gateway in self.gateways.values():
                     await gateway.close()
                 if hasattr(self, "_city"):
@@ -205,6 +210,8 @@ class PacedRun:
             else:
                 since_start_s = arrival.since_start_s + self._city.started_s - (self._clock.started_s or 0.0)
                 self.found.city_us[arrival.id] = max(0, round(since_start_s * self.pace.speed * 1e6))
+                if arrival.kind == "call":
+                    self._expect_answer(arrival.id)
         self._arrivals_seen = len(self._city.arrivals)
         for name, gateway in self.gateways.items():
             tally = self.found.by_gateway.setdefault(name, {})
@@ -215,6 +222,26 @@ class PacedRun:
                 if message.node_num and message.id not in self.found.messages:
                     self.found.messages[message.id] = message
                     self._take(message)
+
+    def _expect_answer(self, message_id: str) -> None:
+        """A station of the city has this call; in a while it says so."""
+        node, _, counter = message_id.partition("-")
+        schedule = self.simulation.schedule
+        delay_us = station_delay_us(self.simulation.seed, int(node, 16), int(counter, 16))
+        schedule.at(schedule.now_us + delay_us, self._answer, message_id)
+
+    def _answer(self, message_id: str) -> None:
+        answer = {"id": f"station-{message_id}", "call": message_id, "stage": 3, "station": STATION_NAME}
+
+        async def say() -> None:
+            try:
+                await self._city.command("answer", answer)
+            except CityError as error:
+                self.simulation.note(f"The station could not answer {message_id}: {error}")
+
+        task = asyncio.ensure_future(say())
+        self._answers.add(task)
+        task.add_done_callback(self._answers.discard)
 
     def _take(self, message: StoredMessage) -> None:
         simulation = self.simulation
@@ -247,4 +274,5 @@ class PacedRun:
             "calls_missing_in_the_city": found.missing,
             "arrived_more_than_once": sorted(found.repeated),
             "delay_to_city": delays(to_city),
+            "calls_shown_with_station": sum(call.station_us is not None for call in self.simulation.calls),
         }

@@ -23,6 +23,7 @@ from kiezbox_simulator.real_gateway.folder import Folder, FolderError, init, kie
 from kiezbox_simulator.real_gateway.line import Line
 from kiezbox_simulator.real_gateway.process import GatewayError, GatewayProcess
 from kiezbox_simulator.real_gateway.radio import RadioOrder, add_radio
+from kiezbox_simulator.virtual.gateway import STATION_NAME
 from kiezbox_simulator.virtual.station import Station
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from kiezbox_simulator.scenario.town import Inhabitant
 
 DISTRICT = "simulation"
-STATION_NAME = "Leitstelle (Simulation)"
 MODE_NAMES = {1: "everyday", 2: "emergency", 3: "exercise", 4: "maintenance"}
 RADIO_LOOK_S, RADIO_LOOKS = 0.1, 300
 CITY_RETRY_MAX_S = 2.0

@@ -32,6 +32,11 @@ WAITING_MAX = 8
 """Own packets handed to the mesh and not yet sent, before the endpoint is asked for more."""
 
 
+def station_delay_us(seed: int, node_num: int, counter: int) -> int:
+    """How long a station of the city takes to say that it has a call: one to five minutes."""
+    return round(60e6 + 240e6 * chance.uniform(seed, "station", node_num, counter))
+
+
 class Store:
     """What gateways have committed: (node, counter) -> first Received and when. Shared by the gateways of a
     district."""
@@ -164,9 +169,8 @@ class Gateway(CoreNode):
     def _publish(self) -> None:
         if self.uplink:
             for place, received in enumerate(self._for_the_city):
-                share = chance.uniform(self._seed, "station", received.node_num, received.counter)
                 # A station works off what waited one call after the other.
-                delay_us = round(60e6 + 240e6 * share) + place * ANSWER_PAUSE_US
+                delay_us = station_delay_us(self._seed, received.node_num, received.counter) + place * ANSWER_PAUSE_US
                 self.schedule.at(self.schedule.now_us + delay_us, self._answer, received)
             self._for_the_city.clear()
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A scenario at the clock's pace: boxes with their firmware, the real gateway process with its database, a real broker.
 
-One run of six minutes of the scenario in a quarter of a minute, in which the gateway is killed and its line is cut.
+One run of nine minutes of the scenario in a third of a minute, in which the gateway is killed and its line is cut.
 """
 
 import json
@@ -23,7 +23,7 @@ from kiezbox_simulator.scenario import outcome, schema
 from kiezbox_simulator.scenario.paced import Pace, PacedRun
 
 VALUES = {
-    "title": "paced", "start": "2026-01-03T16:00:00+01:00", "duration_h": 0.1,
+    "title": "paced", "start": "2026-01-03T16:00:00+01:00", "duration_h": 0.15,
     "map": {"width_m": 900, "height_m": 900}, "boxes": {"kind": "vm", "count": 2},
     "readings": {"interval_s": 60, "samples_per_frame": 1, "health_interval_s": 3600},
     "people": {"calls_per_box_day": 1000, "from_h": 0.035, "until_h": 0.08, "prank_share": 0, "blackout": False},
@@ -41,7 +41,7 @@ def ran(tmp_path_factory):
     """(simulation, summary, folder, what was said) of one run."""
     out = tmp_path_factory.mktemp("paced")
     seen, said = [], []
-    summary = outcome.run_paced(schema.parse(VALUES), 1, out, None, Pace(25.0), seen.append, said.append)
+    summary = outcome.run_paced(schema.parse(VALUES), 1, out, None, Pace(30.0), seen.append, said.append)
     return seen[-1], summary, out, said
 
 
@@ -68,6 +68,20 @@ def test_delivered_is_when_the_database_says_so_and_the_page_tells_it_later(ran)
     assert all(call.accepted_us <= call.delivered_us + 5_000_000 <= call.receipt_us + 5_000_000 for call in told)
     # The line was cut for minutes, so the city had some calls much later than the gateway.
     assert summary["paced"]["delay_to_city"]["max_s"] > summary["calls"]["delay_to_gateway"]["p50_s"] + 10
+
+
+def test_the_station_of_the_city_has_the_calls_and_the_boxes_are_told(ran):
+    simulation, summary, out, _ = ran
+    with closing(sqlite3.connect(out / "paced/gateway-1/data/gateway.sqlite")) as database:
+        stages = database.execute("SELECT DISTINCT stage, station FROM stage WHERE stage = 3").fetchall()
+        told = database.execute("SELECT state FROM job JOIN job_box ON job = number WHERE kind = 'reply'").fetchall()
+    assert stages == [(3, "Leitstelle (Simulation)")]
+    assert ("confirmed",) in told
+    assert not any("station could not" in text for _, text in simulation.events)
+    # Not everybody looks at the page again in so short a time.
+    shown = [call for call in simulation.calls if call.station_us is not None]
+    assert len(shown) == summary["paced"]["calls_shown_with_station"]
+    assert all(call.station_us > call.delivered_us + 60_000_000 for call in shown)
 
 
 def test_the_gateway_was_killed_with_its_radio_and_came_back(ran):
