@@ -132,7 +132,10 @@ def run_at_pace(
         f"{paced['calls_in_the_city']} of them; the air was late by {paced['late_max_s'] * 1000:.0f} ms at most"
     )
     if paced["late_max_s"] > LATE_S:
-        say("This computer could not keep pace; figures of delay are too long. Choose a lower --speed or fewer boxes.")
+        say(
+            "This computer did not keep pace all the time, so single delays may be too long. Choose a lower --speed or "
+            "fewer boxes."
+        )
     return summary
 
 

@@ -59,7 +59,7 @@ PHRASES: tuple[tuple[str, str], ...] = (
     ("The district revokes the key of ", "Der Bezirk sperrt den Schlüssel von "),
     (" restarts: ", " startet neu: "),
     ("full flash", "Speicher voll"),
-    ("broken flash", "Speicher verweigert das Schreiben"),
+    ("broken flash", "Schreibfehler des Speichers"),
     ("jamming", "Störsender"),
     ("sensor", "Sensor"),
 )

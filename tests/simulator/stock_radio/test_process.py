@@ -207,6 +207,8 @@ async def test_without_an_ether_it_ends_with_one_sentence(two: TwoRadios) -> Non
         ("{", "does not describe a radio"),
         ("{}", "node_num is missing"),
         ('{"node_num": "xyz"}', "does not describe a radio"),
+        ('{"speed": 0}', "speed is above 0"),
+        ('{"speed": "NaN"}', "speed is above 0"),
     ],
 )
 def test_a_bad_description_is_said_in_one_sentence(tmp_path: Path, content: str, said: str) -> None:
