@@ -3,6 +3,8 @@
 call_and_page.py, runs on MicroPython."""
 
 import asyncio
+import io
+import json
 import os
 import time
 
@@ -73,7 +75,7 @@ class LoadedPorts:
 
     def provision(self):
         box, self._box = self._box, None
-        return box
+        return None if box is None else io.BytesIO(json.dumps(box).encode())
 
     def log(self, text):
         print(text)

@@ -52,7 +52,8 @@ class LoneBox:
         settings |= {
             name: changes.pop(name) for name in list(changes) if name in ("flash_blocks", "reset_cause", "parts")
         }
-        (folder / "box.json").write_text(json.dumps(settings | {"configuration": CONFIGURATION | changes}))
+        (folder / "box.json").write_text(json.dumps(settings))
+        (folder / "provision.json").write_text(json.dumps(CONFIGURATION | changes))
         for name, target in (("lib", built.lib), ("root", built.root), ("vm", stand_ins)):
             (folder / name).symlink_to(target)
         self.boots = 0

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from kiezbox.box.testing import FakePorts
 from tests.box.lone_box import CONFIGURATION
 
 
-def boot(folder: Path, offered: dict[str, object] | None = None) -> Settings:
+def boot(folder: Path, offered: dict[str, object] | bytes | None = None) -> Settings:
     ports = FakePorts(str(folder))
     ports.offered = offered
     return Settings(ports, FlashRoom(str(folder)))
@@ -94,3 +95,50 @@ def test_keys_that_a_newer_firmware_finds_wrong_do_not_keep_a_box_from_starting(
     assert again.faulty
     assert again.values["reserve_pct"] == 40
     assert "colour" not in again.values
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        (b"", "the file is not JSON in UTF-8"),
+        (json.dumps(CONFIGURATION).encode("utf-16"), "the file is not JSON in UTF-8"),
+        (json.dumps(CONFIGURATION).encode() + b" " * 8_192, "the file is longer than 8192 bytes"),
+        (b"[]", "configuration: must be an object with keys"),
+        (
+            json.dumps(CONFIGURATION | {"name": "a\0b"}).encode(),
+            "name: must be a text of 1 to 39 bytes, without control",
+        ),
+        (
+            json.dumps(CONFIGURATION | {f"k{n}": 0 for n in range(500)}).encode(),
+            r"k0: .*; k29: no such key; [.]{3}: and more$",
+        ),
+    ],
+)
+def test_a_file_that_is_none_is_refused_with_one_sentence(tmp_path: Path, file: bytes, sentence: str) -> None:
+    with pytest.raises(Unprovisioned, match="the configuration of this box is wrong: " + sentence):
+        boot(tmp_path, file)
+
+
+@pytest.mark.parametrize("escaped", [True, False])
+def test_a_file_may_begin_with_a_mark_and_write_its_letters_in_both_ways(tmp_path: Path, escaped: bool) -> None:
+    name = "Köpenick 😀 \\ue9"
+    file = b"\xef\xbb\xbf" + json.dumps(CONFIGURATION | {"name": name}, ensure_ascii=escaped).encode()
+    assert boot(tmp_path, file).values["name"] == boot(tmp_path).values["name"] == name
+
+
+def test_voltages_that_a_newer_firmware_finds_crossed_do_not_keep_a_box_from_starting(tmp_path: Path) -> None:
+    boot(tmp_path, CONFIGURATION)._save(CONFIGURATION | {"router_off_below_mv": 9_000, "a:b": 1}, {"name": "x"})
+    again = boot(tmp_path)
+    assert again.faulty
+    assert again.values["router_off_below_mv"] == 3_500
+    assert not again.on_trial, "there is nothing right to go back to"
+
+
+def test_more_than_flash_gives_back_is_refused(tmp_path: Path) -> None:
+    settings = boot(tmp_path, CONFIGURATION)
+    places = [{"name": '"' * 64, "address": "\\" * 64, "kind": '"' * 64}] * 12
+    assert settings.change({"help_points": places}) == (APPLIED, "", False)
+    assert boot(tmp_path).values == settings.values
+    # On trial the file would hold all of it twice.
+    assert settings.change({"hop_limit": 4}) == (REFUSED, "flash", False)
+    assert boot(tmp_path).values == settings.values

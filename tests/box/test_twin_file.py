@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+from binascii import crc32
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,28 @@ def test_no_changed_bit_goes_unnoticed(tmp_path_factory: pytest.TempPathFactory,
     loaded = again.load()
     # A digit of the checksum may change its case, and the space behind it is not covered: then nothing is lost.
     assert loaded == {"counter_reserved": 64} if again.damaged else loaded["mode"] == "emergency"  # type: ignore[index]
+
+
+def test_what_would_not_be_read_is_not_written(tmp_path: Path) -> None:
+    file = TwinFile(path_of(tmp_path))
+    file.save({"n": 1})
+    with pytest.raises(OSError):
+        file.save({"text": "x" * (LENGTH_MAX - 20)})
+    assert TwinFile(path_of(tmp_path)).load() == {"n": 1}
+    file.save({"text": "x" * (LENGTH_MAX - 30)})
+    again = TwinFile(path_of(tmp_path))
+    assert again.load() is not None
+    assert not again.damaged
+
+
+def test_a_newer_file_that_nobody_can_use_is_not_newer_than_the_next_one(tmp_path: Path) -> None:
+    body = b"9 [1]"
+    (tmp_path / "state.b").write_bytes(b"%08x " % crc32(body) + body)
+    file = TwinFile(path_of(tmp_path))
+    assert file.load() is None
+    assert file.damaged
+    file.save({"n": 1})
+    assert TwinFile(path_of(tmp_path)).load() == {"n": 1}
+    body = b"9 {}"
+    (tmp_path / "state.b").write_bytes(b"%08x " % crc32(body) + body)
+    assert TwinFile(path_of(tmp_path)).load() == {"n": 1}

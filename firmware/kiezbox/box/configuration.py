@@ -1,42 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
 """The configuration of a box: every key, its type and range, what it is without one, and when a change takes effect.
 
-1. SCHEMA below is the only place that knows the keys. docs/box-configuration.md is made from it.
+1. SCHEMA below is the only place that knows the keys. docs/box-configuration.md is made from it, and from what
+   tools/box_configuration.py says about each.
 2. A configuration is judged as a whole; all that is wrong is reported together; a key that nobody knows is wrong.
 3. A message changes some keys: the result is judged as a whole, then stored, then used. Or nothing is changed.
 4. What could cut the box off the air (`trial`) is used after a restart, for a time. If no gateway was heard by then,
    the box goes back to what it had.
+5. A file is read no further than a right one can be long, and all that is wrong with it is told in one sentence.
 
 Called by settings.py and by the tool that writes the page.
 """
 
+import json
+
 SCHEMA = """\
-node_num|u|1..4294967294||!|never|number of the box in the mesh, unique in the city
-name|t|1..39|bytes|!|at once|what residents and stations call the box
-short_name|t|1..4|bytes|!|restart|its name in stock Meshtastic apps
-place|t|0..200|bytes||at once|where it hangs, for residents and for whoever comes to help
-district|t|0..64|bytes||restart|obeys mode commands for this district
-root_key_hex|h|64..64|hex digits|!|never|secret that box and gateway share; a message with `root_key` replaces it
-district_public_keys|k|0..8|keys||never|public keys that sign modes and bulletins, by number; messages add and revoke
-channel|c|||!|trial|`name` of the channel (1 to 11 bytes) and `psk_hex`, its key of 0, 2, 32 or 64 hex digits
-preset|o|@||!|trial|radio settings that all boxes of a mesh share
-hop_limit|u|1..7|hops|5|trial|how far own frames travel
-role|o|CLIENT CLIENT_MUTE ROUTER ROUTER_LATE||CLIENT|trial|how eagerly the box relays
-mode|o|everyday emergency exercise maintenance||everyday|restart|before the first mode command and after one that ended
-reading_interval_s|u|10..86400|s|300|at once|between two samples of the sensors
-samples_per_frame|u|1..15|samples|6|at once|that share a frame on the air
-health_interval_s|u|60..604800|s|21600|at once|between two reports of the box's own state
-nodeinfo_interval_s|u|600..604800|s|10800|restart|between two introductions to stock apps
-telemetry_interval_s|z|600..604800|s|10800|restart|between two telemetry packets for stock apps; 0: none
-reserve_pct|u|10..80|%|40|restart|of the hour's airtime that is kept for emergencies
-grid_lost_after_s|u|10..86400|s|120|at once|without grid until the box proposes a blackout, with it until that ends
-silent_after_s|u|600..604800|s|21600|at once|of silence until gateway or uplink counts as silent
-router_off_below_mv|u|0..60000|mV|3500|at once|battery voltage below which the router is switched off
-router_on_above_mv|u|0..60000|mV|3750|at once|battery voltage above which it may be on again
-call_retention_days|u|1..90|days|30|at once|after the last news of a finished call until it is deleted
-help_points|p|0..12|places||at once|nearest places of help: `name`, `address`, `kind` each
+node_num|u|1..4294967294||!|never
+name|t|1..39|bytes|!|at once
+short_name|t|1..4|bytes|!|restart
+place|t|0..200|bytes||at once
+district|t|0..64|bytes||restart
+root_key_hex|h|64..64|hex digits|!|never
+district_public_keys|k|0..8|keys||never
+channel|c|||!|trial
+preset|o|@||!|trial
+hop_limit|u|1..7|hops|5|trial
+role|o|CLIENT CLIENT_MUTE ROUTER ROUTER_LATE||CLIENT|trial
+mode|o|everyday emergency exercise maintenance||everyday|restart
+reading_interval_s|u|10..86400|s|300|at once
+samples_per_frame|u|1..15|samples|6|at once
+health_interval_s|u|60..604800|s|21600|at once
+nodeinfo_interval_s|u|600..604800|s|10800|restart
+telemetry_interval_s|z|600..604800|s|10800|restart
+reserve_pct|u|10..80|%|40|restart
+grid_lost_after_s|u|10..86400|s|120|at once
+silent_after_s|u|600..604800|s|21600|at once
+router_off_below_mv|u|0..60000|mV|3500|at once
+router_on_above_mv|u|0..60000|mV|3750|at once
+call_retention_days|u|1..90|days|30|at once
+help_points|p|0..12|places||at once
 """
-"""key | type | range | unit | default (! = must be given) | when a change takes effect | meaning. Types: u number, z
+"""key | type | range | unit | default (! = must be given) | when a change takes effect. Types: u number, z
 number or 0, t text, h hexadecimal, o one of, k keys, c channel, p places."""
 
 MESSAGE_KEYS = "channel_name channel_psk long_name"
@@ -45,10 +49,15 @@ MESSAGE_KEYS = "channel_name channel_psk long_name"
 _PRESETS = "LONG_FAST LONG_MODERATE LONG_SLOW MEDIUM_FAST MEDIUM_SLOW SHORT_FAST SHORT_SLOW"
 
 _DETAIL_LENGTH_MAX = 60
+_SENTENCES_MAX = 30
+"""More keys than there are; a file full of unknown ones must not fill the heap."""
+
+FILE_LENGTH_MAX = 8192
+"""Bytes of a configuration file: the longest right one with every letter beyond ASCII escaped."""
 
 
 def rows():  # noqa: ANN201
-    """Each line of SCHEMA as a list of its seven parts."""
+    """Each line of SCHEMA as a list of its six parts."""
     for line in SCHEMA.split("\n"):
         if line:
             row = line.replace("@", _PRESETS).split("|")
@@ -58,10 +67,26 @@ def rows():  # noqa: ANN201
 def complete(values: dict) -> dict:
     """`values` with the defaults of what is not given."""
     found = dict(values)
-    for key, kind, _, _, default, _, _ in rows():
+    for key, kind, _, _, default, _ in rows():
         if key not in found and default != "!":
             found[key] = int(default) if kind in "uz" else {"k": {}, "p": []}.get(kind, default)
     return found
+
+
+def read(file) -> dict:  # noqa: ANN001
+    """What a configuration file, open for reading bytes, says. Raises ValueError, which tells all that is wrong."""
+    raw = file.read(FILE_LENGTH_MAX + 1)
+    if len(raw) > FILE_LENGTH_MAX:
+        raise ValueError("the file is longer than %d bytes" % FILE_LENGTH_MAX)
+    try:
+        # Some editors begin a file with a byte order mark.
+        values = json.loads(_paired(raw.decode().lstrip("\ufeff")))
+    except (ValueError, TypeError):
+        raise ValueError("the file is not JSON in UTF-8")
+    found = problems(values)
+    if found:
+        raise ValueError("; ".join(found))
+    return values
 
 
 def problems(values: object) -> "list[str]":
@@ -70,7 +95,7 @@ def problems(values: object) -> "list[str]":
         return ["configuration: must be an object with keys"]
     found = []
     known = []
-    for key, kind, allowed, unit, default, _, _ in rows():
+    for key, kind, allowed, unit, default, _ in rows():
         known.append(key)
         if key in values:
             wrong = _wrong(kind, allowed, unit, values[key])
@@ -79,10 +104,25 @@ def problems(values: object) -> "list[str]":
         elif default == "!":
             found.append(key + ": must be given")
     for key in values:
+        if len(found) >= _SENTENCES_MAX:
+            found.append("...: and more")
+            break
         if key not in known:
-            found.append(str(key)[:40] + ": no such key")
-    if not found and values.get("router_on_above_mv", 3750) <= values.get("router_off_below_mv", 3500):
+            found.append((key[:40] if _is_text(key) else "?") + ": no such key")
+    if not found and _crossed(values):
         found.append("router_on_above_mv: must be above router_off_below_mv")
+    return found
+
+
+def right_part(values: dict) -> dict:
+    """The keys that are known and right."""
+    found = {}
+    for key, kind, allowed, unit, _, _ in rows():
+        if key in values and not _wrong(kind, allowed, unit, values[key]):
+            found[key] = values[key]
+    if _crossed(found):
+        for key in ("router_off_below_mv", "router_on_above_mv"):
+            found.pop(key, None)
     return found
 
 
@@ -123,6 +163,10 @@ def detail(found: "list[str]") -> str:
     return keys
 
 
+def _crossed(values: dict) -> bool:
+    return values.get("router_on_above_mv", 3750) <= values.get("router_off_below_mv", 3500)
+
+
 def _wrong(kind: str, allowed: str, unit: str, value: object) -> str:
     if kind == "o":
         return "" if value in allowed.split(" ") and isinstance(value, str) else "must be one of " + allowed
@@ -135,9 +179,9 @@ def _wrong(kind: str, allowed: str, unit: str, value: object) -> str:
             return ""
         return "must be a whole number, " + (low + " to " + high + " " + unit).strip()
     if kind in "th":
-        length = len(value.encode()) if isinstance(value, str) else -1
+        length = len(value.encode()) if _is_text(value) else -1  # type: ignore[attr-defined]
         if not int(low) <= length <= int(high):
-            return "must be a text of " + low + " to " + high + " " + unit
+            return "must be a text of " + low + " to " + high + " " + unit + ", without control characters"
         return "" if kind == "t" or _hex(value) else "must be hexadecimal"
     if kind == "k":
         fits = isinstance(value, dict) and len(value) <= int(high)
@@ -152,9 +196,9 @@ def _wrong(kind: str, allowed: str, unit: str, value: object) -> str:
 
 
 def _wrong_channel(value: object) -> str:
-    if isinstance(value, dict) and sorted(value) == ["name", "psk_hex"]:
+    if isinstance(value, dict) and len(value) == 2 and "name" in value and "psk_hex" in value:
         name, psk = value["name"], value["psk_hex"]
-        if isinstance(name, str) and 1 <= len(name.encode()) <= 11 and _hex(psk) and len(psk) in (0, 2, 32, 64):
+        if _is_text(name) and 1 <= len(name.encode()) <= 11 and _hex(psk) and len(psk) in (0, 2, 32, 64):
             return ""
     return "must have name (1 to 11 bytes) and psk_hex (0, 2, 32 or 64 hex digits)"
 
@@ -164,9 +208,31 @@ def _is_place(value: object) -> bool:
         return False
     for part in value:
         text = value[part]
-        if part not in ("name", "address", "kind") or not isinstance(text, str) or len(text.encode()) > 64:
+        if part not in ("name", "address", "kind") or not _is_text(text) or len(text.encode()) > 64:
             return False
     return True
+
+
+def _is_text(value: object) -> bool:
+    """A text that every page and every other radio can show: no control characters, no halves of characters."""
+    if not isinstance(value, str):
+        return False
+    return all(ord(one) >= 32 and ord(one) != 127 and not 0xD800 <= ord(one) < 0xE000 for one in value)
+
+
+def _paired(text: str) -> str:
+    """A character beyond U+FFFF that is written as two escapes becomes itself: MicroPython's JSON leaves two halves."""
+    at = text.find("\\")
+    while at >= 0:
+        step = 2
+        if text[at + 1 : at + 2] == "u" and text[at + 6 : at + 8] == "\\u":
+            high = int(text[at + 2 : at + 6], 16)
+            low = int(text[at + 8 : at + 12], 16)
+            if 0xD800 <= high < 0xDC00 <= low < 0xE000:
+                text = text[:at] + chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00) + text[at + 12 :]
+                step = 1
+        at = text.find("\\", at + step)
+    return text
 
 
 def _hex(value: object) -> bool:

@@ -6,7 +6,7 @@ main.py builds the real ones, the simulator its own. A port that a board has not
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Protocol
+    from typing import BinaryIO, Protocol
 
     class Radio(Protocol):
         """A LoRa transceiver, set to the preset of the configuration. Always there."""
@@ -99,8 +99,8 @@ if TYPE_CHECKING:
         def entropy(self, length: int) -> bytes:
             """Random bytes from hardware."""
 
-        def provision(self) -> "dict[str, Any] | None":
-            """The configuration for a box that has none yet, None if nobody offers one."""
+        def provision(self) -> "BinaryIO | None":
+            """The configuration file for a box that has none yet, open for reading; None if nobody offers one."""
 
         def restart(self) -> None:
             """Reset the board, now. Does not return."""

@@ -40,19 +40,24 @@ class Settings:
         if found and isinstance(values, dict):
             # A newer firmware may judge otherwise: what has a default can be done without.
             self.faulty = True
-            wrong = [sentence.split(":")[0] for sentence in found]
-            values = {key: values[key] for key in values if key not in wrong}
+            values = schema.right_part(values)
             found = schema.problems(values)
         if not values or found:
-            values = ports.provision()
-            if not values:
+            file = ports.provision()
+            if file is None:
                 raise Unprovisioned("this box has no configuration: give it a file as docs/box-configuration.md says")
-            found = schema.problems(values)
-            if found:
-                raise Unprovisioned("the configuration of this box is wrong: " + "; ".join(found))
+            try:
+                values = schema.read(file)
+            except ValueError as error:
+                raise Unprovisioned("the configuration of this box is wrong: " + str(error))
+            except MemoryError:
+                raise Unprovisioned("the configuration of this box is wrong: it does not fit into memory")
+            finally:
+                file.close()
             stored = {}
             self._save(values, None)
-        self._before: dict | None = stored.get("before")
+        before = stored.get("before")
+        self._before: dict | None = None if schema.problems(before) else before
         self.on_trial = self._before is not None
         self.values: dict = schema.complete(values)
 
@@ -67,7 +72,7 @@ class Settings:
             before = self._before or (self.values if effect == "trial" else None)
             try:
                 self._save(values, before)
-            except OSError:
+            except (OSError, MemoryError):
                 return REFUSED, "flash", False
             self._before = before
             self.values = values

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fakes of a box's ports and of its mesh node, for tests. Not put on a board."""
 
+import io
+import json
+
 from kiezbox.protocol.counter import CounterExhausted
 from kiezbox.protocol.custody import CustodyFull
 
@@ -34,15 +37,17 @@ class FakePorts:
         self.draws = 0
         self.watchdog = None
         self.logged: list[str] = []
-        self.offered: dict | None = None
+        self.offered: dict | bytes | None = None
 
     def log(self, text: str) -> None:
         """Keep it in `logged`."""
         self.logged.append(text)
 
-    def provision(self) -> "dict | None":
-        """What a test offers."""
-        return self.offered
+    def provision(self):  # noqa: ANN201
+        """What a test offers, as a file."""
+        if self.offered is None:
+            return None
+        return io.BytesIO(self.offered if isinstance(self.offered, bytes) else json.dumps(self.offered).encode())
 
     def entropy(self, length: int) -> bytes:
         """Different at each call, the same in each run."""

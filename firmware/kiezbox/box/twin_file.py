@@ -13,8 +13,14 @@ import json
 import os
 from binascii import crc32
 
-LENGTH_MAX = 8192
-"""Bytes of a file that can be right; a longer one is not read."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+LENGTH_MAX = 10_240
+"""Bytes of a file that can be right; a longer one is not read, so it is not written either."""
+
+_PIECE = 256
 
 
 class TwinFile:
@@ -30,51 +36,59 @@ class TwinFile:
         """The values that were saved last, None if there are none."""
         found = None
         self.damaged = False
-        self._number = 0
+        self._number = newest = 0
         self._next = "a"
         for name in "ab":
             try:
-                raw = self._read(name)
+                length = os.stat(self._path + name)[6]
             except OSError:
                 continue
-            if not raw:
+            if not length:
                 continue  # The power went when it was made.
-            number, values = _parse(raw)
-            if values is None:
+            values = None
+            if length <= LENGTH_MAX:
+                try:
+                    number, values = self._read(self._path + name)
+                except (OSError, ValueError, TypeError, MemoryError):
+                    pass
+            if not isinstance(values, dict):
                 self.damaged = True
-            elif number > self._number:
+            elif number > newest:
                 found = values
-                self._number = number
+                newest = number
                 self._next = "b" if name == "a" else "a"
         return found
 
     def save(self, values: dict) -> None:
-        """After this returns, flash holds `values`. Raises OSError if the medium refuses; then the old ones count."""
-        body = str(self._number + 1) + " " + json.dumps(values)
+        """After this returns, flash holds `values`. Raises OSError if the medium refuses, or if they are too long; then
+        the old ones count.
+        """
+        body = (str(self._number + 1) + " " + json.dumps(values)).encode()
+        if len(body) > LENGTH_MAX - 9:
+            raise OSError(27)  # EFBIG
         with open(self._path + self._next, "wb") as file:
-            file.write(("%08x " % (crc32(body.encode()) & 0xFFFFFFFF)).encode())
-            file.write(body.encode())
+            file.write(("%08x " % (crc32(body) & 0xFFFFFFFF)).encode())
+            file.write(body)
         self._number += 1
         self._next = "b" if self._next == "a" else "a"
 
-    def _read(self, name: str) -> bytes:
-        """Raises OSError if there is no such file; what cannot be read is rubbish."""
-        path = self._path + name
-        if os.stat(path)[6] > LENGTH_MAX:
-            return b"too long"
-        try:
-            with open(path, "rb") as file:
-                return file.read()
-        except OSError:
-            return b"unreadable"
-
-
-def _parse(raw: bytes) -> "tuple[int, dict | None]":
-    try:
-        if int(raw[:8], 16) != crc32(raw[9:]) & 0xFFFFFFFF:
-            return 0, None
-        number, _, text = raw[9:].decode().partition(" ")
-        values = json.loads(text)
-        return (int(number), values) if isinstance(values, dict) else (0, None)
-    except (ValueError, UnicodeError):
-        return 0, None
+    def _read(self, path: str) -> "tuple[int, Any]":
+        """In pieces: at a start there may be no room for all of it at once. Raises ValueError, OSError, TypeError."""
+        with open(path, "rb") as file:
+            wanted = int(file.read(9)[:8], 16)
+            found = 0
+            piece = file.read(_PIECE)
+            while piece:
+                found = crc32(piece, found)
+                piece = file.read(_PIECE)
+            if found & 0xFFFFFFFF != wanted:
+                raise ValueError
+            file.seek(9)
+            number = 0
+            digit = file.read(1)
+            while digit != b" ":
+                number = 10 * number + int(digit)
+                digit = file.read(1)
+            # The next one is newer than this one, even if nobody can use what is in it.
+            self._number = max(self._number, number)
+            return number, json.load(file)

@@ -96,6 +96,7 @@ class VmBox:
         self._expected_us: list[int] = []
         self._ahead_us = -1
         station.owner = self
+        (folder / "provision.json").write_text(json.dumps(settings.pop("configuration")))
         (folder / "box.json").write_text(json.dumps(settings | {"flash_blocks": FLASH_BLOCKS}))
 
     # Life of the process

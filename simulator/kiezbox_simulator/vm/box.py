@@ -6,6 +6,7 @@ main.py.
 """
 
 import gc
+import io
 import json
 import os
 import sys
@@ -60,7 +61,7 @@ class SimulatedPorts:
     def provision(self):
         """What the simulator was started with, less what is the simulator's own business."""
         own = ("flash_path", "flash_bytes", "ether_port", "http_host", "http_port", "dns_port", "seed")
-        return {name: self._given[name] for name in self._given if name not in own}
+        return io.BytesIO(json.dumps({name: self._given[name] for name in self._given if name not in own}).encode())
 
     def restart(self):
         """Ends the process; who started it starts it again."""

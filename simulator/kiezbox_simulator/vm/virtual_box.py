@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One box of a scenario: the firmware's own main.run with the ports of virtual time. Started by virtual/vm_pool.py.
 
-`micropython -X heapsize=128k -m virtual_box BOOT` in a folder with box.json (what the simulator knows), flash.bin
-(kept over boots) and links to the firmware. The first turn ends before the firmware starts; the box is switched on
-by the simulator's first wake.
+`micropython -X heapsize=128k -m virtual_box BOOT` in a folder with box.json (what the simulator knows),
+provision.json (the box's first configuration), flash.bin (kept over boots) and links to the firmware. The first turn
+ends before the firmware starts; the box is switched on by the simulator's first wake.
 """
 
 import virtual_start  # noqa: F401  Before anything that imports asyncio.
@@ -48,11 +48,10 @@ class Ports:
         self.uplink = None
         self.reset_cause = settings.get("reset_cause", 1)
         self.entropy = virtual_ports.Entropy(settings["seed"], boot)
-        self._configuration = settings["configuration"]
 
     def provision(self):
-        """What a technician would have typed in."""
-        return self._configuration
+        """The file that a technician would have brought."""
+        return open("provision.json", "rb")
 
     def consumers(self, mask):
         """What is switched on: 1 processor, 2 radio, 4 Wi-Fi, 8 dust sensor, 16 sensors."""
