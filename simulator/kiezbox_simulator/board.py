@@ -11,9 +11,9 @@ import mmap
 import sys
 from pathlib import Path
 
-HEAP_KIB = 144
+HEAP_KIB = 168
 """For a whole box with its portal. Objects on the 64-bit VM are about twice as large as on the 32-bit board, so this
-stands for about 72 KiB there; the aim of 128 KiB here is not reached. What the heaviest load needs stands in
+stands for about 84 KiB there; the aim of 128 KiB here is not reached. What the heaviest load needs stands in
 firmware/budgets.toml."""
 
 THRESHOLD_BYTES = 8192
