@@ -10,7 +10,7 @@ from kiezbox.protocol.airtime import PRESETS, time_on_air_us
 from kiezbox.protocol.channel import Channel
 from kiezbox.protocol.envelope import PORTNUM, READING, Envelope
 from kiezbox.protocol.frame import BROADCAST, Header, encode_header
-from kiezbox.protocol.packet import decode_data
+from kiezbox.protocol.packet import TELEMETRY_APP, decode_data
 from kiezbox_simulator.virtual import vm_link
 from tests.box.conftest import MakeBox
 from tests.box.lone_box import NODE_NUM, LoneBox
@@ -92,3 +92,14 @@ def test_health_tells_the_interval_in_force(lone_box: MakeBox) -> None:
     assert told[-1]["reading_interval_s"] == 8 * INTERVAL_S
     assert told[-1]["duty_spent_ms"] > 0
     assert {"refused", "refused_reserve"} <= set(told[-1])
+
+
+def test_in_an_emergency_stock_apps_hear_of_the_battery_alone(lone_box: MakeBox) -> None:
+    for mode, told in (("everyday", {"device", "environment"}), ("emergency", {"device"})):
+        box = lone_box(reading_interval_s=INTERVAL_S, telemetry_interval_s=600, mode=mode)
+        box.run(1800)
+        packets = [decode_data(CHANNEL.open(frame)) for _, frame in box.frames if frame[4:8] == BOX]
+        # A box that does not know the time begins with the field of the measurement.
+        fields = {data.payload[0] >> 3 for data in packets if data.portnum == TELEMETRY_APP}
+        assert {name for number, name in ((2, "device"), (3, "environment"), (4, "air")) if number in fields} == told
+        assert readings(box)

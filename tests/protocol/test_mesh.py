@@ -96,6 +96,25 @@ def test_client_gives_up_its_copy_when_another_was_faster_and_router_does_not():
         assert late.counters["duplicate"] == 1
 
 
+def test_a_node_says_when_one_more_copy_leaves_everything_as_it_was():
+    source, relay = node(0x11), node(0x12)
+    source.send(Data(PRIVATE, b"x"), BROADCAST, priority.READING, 0)
+    _, sent = frames([source])
+    copy = bytearray(sent[0][2])
+    relay.receive(bytes(copy), -90, 0, 0)
+    assert not relay.undisturbed  # It waits to be relayed.
+    copy[12] -= 1
+    copy[15] = 0x77
+    for number, undisturbed in enumerate((False, True, True)):
+        before_ms = relay.next_wakeup_ms(0)
+        relay.receive(bytes(copy), -90, 0, 0)
+        assert relay.undisturbed == undisturbed, number
+        if undisturbed:
+            assert relay.next_wakeup_ms(0) == before_ms
+    relay.receive(b"short", -90, 0, 0)
+    assert not relay.undisturbed
+
+
 def test_mute_does_not_relay_and_next_hop_is_honoured():
     source, mute, other = node(0x11), node(0x12, "CLIENT_MUTE"), node(0x13)
     source.send(Data(PRIVATE, b"x"), BROADCAST, priority.READING, 0)

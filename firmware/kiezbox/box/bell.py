@@ -25,6 +25,14 @@ class Bell:
             queue.remove(sleeper)
             queue.push(sleeper)
 
+    def move(self, duration_ms: int) -> None:
+        """Whoever waits now waits so long from now on, without being woken."""
+        sleeper = self._sleeper
+        if sleeper is not None:
+            core = asyncio.core  # type: ignore[attr-defined]
+            core._task_queue.remove(sleeper)
+            core._task_queue.push(sleeper, core.ticks_add(core.ticks(), duration_ms))
+
     async def wait_ms(self, duration_ms: int) -> None:
         """Until it rings, at most so long."""
         if not self._rung:

@@ -223,20 +223,25 @@ class Box:
 
     async def listen(self) -> None:
         """Frames from the radio."""
+        # A frame is dealt with at one go: whenever the supervisor looks, this task waits.
+        self._supervisor.waits("listen")
+        node = self._node
         while True:
-            self._supervisor.waits("listen")
             frame, rssi_dbm, snr_db = await self._ports.radio.receive()
-            self._supervisor.alive("listen")
-            found = []
             try:
-                found = self._node.receive(frame, rssi_dbm, snr_db, self.now_ms())
-                for event in found:
-                    self._happened(event)
+                for event in node.receive(frame, rssi_dbm, snr_db, self.now_ms()):
+                    if isinstance(event, PROVEN):
+                        self.wake()
+                        self._happened(event)
             except Exception as error:  # noqa: BLE001  A frame must not be able to deafen a box for the pause of a crash.
                 self._supervisor.failed("listen", error)
-            # Most frames are copies of what is known already, and change nothing for who speaks.
-            if found or self._node.next_wakeup_ms(self.now_ms()) != self._due_ms:
-                self.wake()
+            # Most frames are copies of what is known already and change nothing for who speaks; most others bring or
+            # take a relay, and only change when it has something to do.
+            if not node.mesh.undisturbed:
+                due_ms = node.next_wakeup_ms(self.now_ms())
+                if due_ms != self._due_ms:
+                    self._due_ms = due_ms
+                    self._bell.move(self._pause_ms())
 
     async def speak(self) -> None:
         """What the node wants done: flash first, then the air."""
@@ -247,11 +252,15 @@ class Box:
                 resume_ms = self.now_ms() + RESUME_PAUSE_MS
                 self.calls.resume()
             await self._act(self._node.poll(self.now_ms()))
-            due_ms = self._due_ms = self._node.next_wakeup_ms(self.now_ms())
-            wait_ms = self._supervisor.beat_ms()
-            if due_ms is not None:
-                wait_ms = min(max(due_ms - self.now_ms(), 0), wait_ms)
-            await self._bell.wait_ms(wait_ms)
+            self._due_ms = self._node.next_wakeup_ms(self.now_ms())
+            await self._bell.wait_ms(self._pause_ms())
+
+    def _pause_ms(self) -> int:
+        """Until the node has something to do, at most until the next beat."""
+        wait_ms = self._supervisor.beat_ms()
+        if self._due_ms is not None:
+            wait_ms = min(max(self._due_ms - self.now_ms(), 0), wait_ms)
+        return wait_ms
 
     async def _act(self, actions: list) -> None:
         saved = [action for action in actions if isinstance(action, events.Persist)]
@@ -327,8 +336,6 @@ class Box:
     # What came over the air
 
     def _happened(self, event) -> None:  # noqa: ANN001
-        if not isinstance(event, PROVEN):
-            return
         self.gateway_heard_ms = self.now_ms()
         self.settings.heard()
         if isinstance(event, events.StageChanged):

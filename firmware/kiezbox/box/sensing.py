@@ -75,5 +75,9 @@ class Sensing:
         now_ms = self._box.now_ms()
         for name in sample:
             self._air[name] = (sample[name], now_ms)
-        self._node.measured(dict(sample, time_s=self._box.wall_s()[0]))
+        told = sample
+        if self._box.mode == "emergency":
+            # The air is for calls: what is measured goes to the gateway, and stock apps hear that the box is alive.
+            told = {name: sample[name] for name in sample if name.startswith("battery")}
+        self._node.measured(dict(told, time_s=self._box.wall_s()[0]))
         return sample

@@ -106,19 +106,22 @@ class Flooding:
         due_ms = now_ms + self._contention.relay_delay_ms(snr_db, self.role == "ROUTER", urgent)
         return Waiting(self._copy(frame), rank, due_ms, True, airtime_us, snr_db)
 
-    def heard_again(self, place: int, frame: bytes, snr_db: int, now_ms: int, on_air: "Waiting | None") -> bool:
+    def heard_again(
+        self, place: int, frame: bytes, snr_db: int, now_ms: int, on_air: "Waiting | None"
+    ) -> "bool | None":
         """A packet that stands at `place` of the history. on_air: what the radio has at the moment.
 
-        True if it is to be relayed once more, by `relay`.
+        True if it is to be relayed once more, by `relay`; None if nothing of it waits here, so that nothing changes.
         """
         flags = frame[12]
         history = self._history
         waiting = self._waiting(frame, on_air)
+        judged = None
         if waiting is not None:
             self._heard_while_waiting(waiting, place, frame, snr_db, now_ms, waiting is on_air)
-            again = False
+            judged = False
         elif _is_from_originator(flags):
-            again = True
+            judged = True
         elif (
             history.next_hop(place) not in (0, self._last_byte)
             and not history.relayed(place)
@@ -127,11 +130,9 @@ class Flooding:
             and frame[15] == history.relay_node(place)
         ):
             history.flood(place)
-            again = True
-        else:
-            again = False
+            judged = True
         history.raise_hop_limit(place, flags & HOP_LIMIT_MASK)
-        return again
+        return judged
 
     def _waiting(self, frame: bytes, on_air: "Waiting | None") -> "Waiting | None":
         """Our copy of just this content."""

@@ -117,6 +117,8 @@ class MeshNode:
         self.hop_limit = hop_limit
         self.ledger = ledger if ledger is not None else DutyLedger()
         self.counters: dict[str, int] = {}
+        self.undisturbed = False
+        """The last frame was one more copy, and nothing that waits here has changed: `poll` has nothing new to do."""
         self.neighbours = Neighbours()
         self.contention = Contention(preset, RandomBits(entropy, b"mesh"))
         self._own_number = node_num.to_bytes(4, "little")
@@ -138,6 +140,7 @@ class MeshNode:
         """Judge one frame as it came from the radio. Returns events; never raises for what is in the frame."""
         if not isinstance(frame, bytes):
             frame = bytes(frame)
+        self.undisturbed = False
         airtime_us = time_on_air_us(self.preset, min(len(frame), FRAME_LENGTH_MAX))
         self.contention.occupied(airtime_us, now_ms)
         self._reliability.postpone(airtime_us)
@@ -204,7 +207,9 @@ class MeshNode:
 
     def _heard_again(self, place: int, frame: bytes, airtime_us: int, snr_db: int, now_ms: int) -> None:
         self._count("duplicate")
-        if not self._flooding.heard_again(place, frame, snr_db, now_ms, self._transmitter.on_air):
+        judged = self._flooding.heard_again(place, frame, snr_db, now_ms, self._transmitter.on_air)
+        self.undisturbed = judged is None
+        if not judged:
             return
         index, data = self._opened(frame)
         header = decode_header(frame)

@@ -19,6 +19,8 @@ import socket
 import struct
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kiezbox_simulator import board
@@ -33,6 +35,7 @@ TURN_TIMEOUT_S = 120
 
 _TURN_LENGTH = 65_536
 _ADDR_NO_RANDOMIZE = 0x0040000
+_PERSONALITY_ASK = 0xFFFF_FFFF
 _HEAD = struct.Struct("<IQQQ")
 _IDLE = struct.Struct("<IBHQQ")
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -47,8 +50,27 @@ def record(kind: int, payload: bytes = b"") -> bytes:
     return struct.pack("<BH", kind, len(payload)) + payload
 
 
-def _without_randomisation() -> None:
-    _libc.personality(_ADDR_NO_RANDOMIZE)
+@contextmanager
+def _without_randomisation() -> Iterator[None]:
+    """What is started meanwhile has its addresses in the same places each time. Set here and inherited, because a
+    function to call in the child makes Python copy this whole process for each box."""
+    if sys.platform != "linux":
+        yield
+        return
+    before = _libc.personality(_PERSONALITY_ASK)
+    _libc.personality(before | _ADDR_NO_RANDOMIZE)
+    try:
+        yield
+    finally:
+        _libc.personality(before)
+
+
+def _let_writer_go_on(process_id: int) -> None:
+    """A woken box does not take the core from the simulator that is still waking others: without this the kernel runs
+    most boxes one after the other on the writer's core while another core idles."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # Only slower where it is not allowed.
+            os.sched_setscheduler(process_id, os.SCHED_BATCH, os.sched_param(0))
 
 
 class VmProcess:
@@ -79,7 +101,7 @@ class VmProcess:
         ]
         if image is not None:
             command = board.command(image, program, *arguments, heap_kib=heap_kib, threshold_bytes=-1)
-        with self.console.open("ab") as console, theirs:
+        with self.console.open("ab") as console, theirs, _without_randomisation():
             self.process = subprocess.Popen(
                 command,
                 cwd=folder,
@@ -87,8 +109,8 @@ class VmProcess:
                 stdout=console,
                 stderr=console,
                 env={"MICROPYPATH": micropython_path, "HOME": "/", "PATH": "/usr/bin:/bin"},
-                preexec_fn=_without_randomisation if sys.platform == "linux" else None,
             )
+        _let_writer_go_on(self.process.pid)
         self._socket = ours
         self.reset_reason: str | None = None
         self.now_ms = 0

@@ -52,6 +52,7 @@ class Link:
         self.handlers = {}
         self.watchdog = None
         self.busy_until_us = 0
+        self.stream_news = 0  # How often something happened to a socket (virtual_socket.py, virtual_select.py).
         self._alone_until_ms = 0
         self._out = bytearray(4)
         self._head = bytearray(28)

@@ -18,14 +18,19 @@ class poll:  # noqa: N801  The built-in name.
 
     def __init__(self):
         self._entries = []
+        # Nothing was ready when so much had happened to streams; -1: look each time.
+        self._unready_at = -1
+        self._writing = self._silent = False
 
     def register(self, stream, flags=POLLIN | POLLOUT):
         """Watch a stream; a second time changes the flags."""
         for entry in self._entries:
             if entry[0] is stream:
                 entry[1] = flags
-                return
-        self._entries.append([stream, flags])
+                break
+        else:
+            self._entries.append([stream, flags])
+        self._changed()
 
     modify = register
 
@@ -34,7 +39,15 @@ class poll:  # noqa: N801  The built-in name.
         for place, entry in enumerate(self._entries):
             if entry[0] is stream:
                 del self._entries[place]
+                self._changed()
                 return
+
+    def _changed(self):
+        self._unready_at = -1
+        self._writing = self._silent = False
+        for stream, flags in self._entries:
+            self._writing = self._writing or bool(flags & POLLOUT)
+            self._silent = self._silent or not hasattr(stream, "tells_news")
 
     def poll(self, timeout_ms=-1, _flags=0):
         """Pairs (stream, events). Time passes only if nothing is ready and the timeout is not 0."""
@@ -42,7 +55,7 @@ class poll:  # noqa: N801  The built-in name.
         if not ready and timeout_ms:
             wake_ms = None if timeout_ms < 0 else link.now_ms + timeout_ms
             # A full send buffer is free again a millisecond later, and nobody else would say so.
-            if any(flags & POLLOUT for _, flags in self._entries):
+            if self._writing:
                 wake_ms = link.now_ms + 1
             link.suspend(wake_ms)
             ready = self._ready()
@@ -53,9 +66,14 @@ class poll:  # noqa: N801  The built-in name.
         return self.poll(timeout_ms, flags)
 
     def _ready(self):
+        # Sockets change only when the simulator or the firmware does something to them, and that is rare.
+        if self._unready_at == link.stream_news:
+            return ()
         ready = []
         for stream, flags in self._entries:
             events = stream.ioctl(_STREAM_POLL, flags)
             if events:
                 ready.append((stream, events))
+        if not ready and not self._writing and not self._silent:
+            self._unready_at = link.stream_news
         return ready

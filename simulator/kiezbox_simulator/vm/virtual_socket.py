@@ -32,7 +32,10 @@ _connections = {}
 
 
 class socket:  # noqa: N801  The built-in name.
-    """A stream socket that never blocks: reads give None when there is nothing."""
+    """A stream socket that never blocks: reads give None when there is nothing. `link.stream_news` counts what happens
+    to any of them."""
+
+    tells_news = True
 
     def __init__(self, family=AF_INET, kind=SOCK_STREAM, _protocol=0, connection=None):
         self._kind = kind
@@ -135,6 +138,7 @@ class socket:  # noqa: N801  The built-in name.
         """End it; a phone sees its connection close."""
         if self._closed:
             return
+        link.stream_news += 1
         self._closed = True
         if self._connection is not None:
             _connections.pop(self._connection, None)
@@ -169,6 +173,7 @@ def getaddrinfo(host, port, *_rest):
 
 
 def _open(payload):
+    link.stream_news += 1
     number, port = struct.unpack_from("<HH", payload)
     listener = _listening.get(port)
     if listener is None or len(listener._backlog) >= 5:
@@ -180,12 +185,14 @@ def _open(payload):
 
 
 def _data(payload):
+    link.stream_news += 1
     connection = _connections.get(struct.unpack_from("<H", payload)[0])
     if connection is not None:
         connection._received += payload[2:]
 
 
 def _hangup(payload):
+    link.stream_news += 1
     connection = _connections.get(struct.unpack_from("<H", payload)[0])
     if connection is not None:
         connection._hung_up = True

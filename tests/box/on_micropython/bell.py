@@ -37,6 +37,14 @@ async def main():
         bell.ring()
     await task
     await asyncio.gather(*others)
+    bell.move(1)  # Nobody waits; nothing happens.
+    for first_ms, moved_ms in ((60_000, 20), (20, 40)):
+        task = asyncio.create_task(sleeper("moved to %d" % moved_ms, bell, first_ms))
+        await asyncio.sleep_ms(1)
+        started = time.ticks_ms()
+        bell.move(moved_ms)
+        await task
+        assert time.ticks_diff(time.ticks_ms(), started) >= moved_ms
     task = asyncio.create_task(sleeper("cancelled", bell, 60_000))
     await asyncio.sleep_ms(1)
     task.cancel()
@@ -47,5 +55,5 @@ async def main():
 
 asyncio.run(main())
 expected = [("rung before", False), ("by time", True), ("twice is once", False), ("by time again", True)]
-expected += [("woken", False)] * 50 + [("after a cancelled one", False)]
+expected += [("woken", False)] * 50 + [("moved to 20", False), ("moved to 40", True), ("after a cancelled one", False)]
 assert order == expected, order
