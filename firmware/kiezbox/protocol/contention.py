@@ -26,10 +26,11 @@ PROCESSING_MS = 4_500
 """Part of the wait for an acknowledgement: the window of who sends it, and the firmware's margin for everything
 else."""
 
-CROWD = (4, 6, 10, 15)
-"""From so many neighbours on the window of a relay is wider by one, two, three, four powers of two."""
+CROWD = (4, 6, 10, 15, 16)
+"""From so many neighbours on the window of a relay is wider by one, two ... powers of two. Sixteen: as many as are
+remembered (neighbours.py), so there may be fifty."""
 
-CROWD_WINDOW_MAX = 10
+CROWD_WINDOW_MAX = 11
 
 LOAD_SPANS = 6
 LOAD_SPAN_MS = 10_000
