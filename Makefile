@@ -65,10 +65,10 @@ test: $(VENV)/dev.stamp build/node/stamp debian check ## Every test: both interp
 	@# Two lanes of like length, for two cores: tests with a browser and then the gateway's in one, all others in the other.
 	@# The browser driver keeps an event loop of its own running, which other asynchronous tests cannot share, so it is a
 	@# run of its own. 5: none of the tests asked for is of this kind.
-	@mkdir -p build; $(BIN)/python -m pytest -m "not browser" --lane rest $(PYTEST_ARGS) >build/other-tests.log 2>&1 & \
+	@mkdir -p build; $(BIN)/python -m pytest -m "not browser" --lane=rest $(PYTEST_ARGS) >build/other-tests.log 2>&1 & \
 	  others=$$!; trap 'kill $$others 2>/dev/null' INT TERM; \
 	  $(BIN)/python -m pytest -m browser $(PYTEST_ARGS); first=$$?; \
-	  $(BIN)/python -m pytest -m "not browser" --lane gateway $(PYTEST_ARGS); second=$$?; \
+	  $(BIN)/python -m pytest -m "not browser" --lane=gateway $(PYTEST_ARGS); second=$$?; \
 	  wait $$others; third=$$?; cat build/other-tests.log; status=0; \
 	  for one in $$first $$second $$third; do \
 	    if [ $$one = 5 ] && [ -n '$(PYTEST_ARGS)' ]; then one=0; fi; [ $$one = 0 ] || status=$$one; done; \

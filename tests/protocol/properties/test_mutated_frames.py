@@ -156,7 +156,7 @@ def test_no_frame_does_harm(role: str) -> None:
                 assert isinstance(action, (Drop, Acknowledged))
         assert len(node.queue) <= node.queue.size
         if number % 1_000 == 0:
-            waiting = {item.key for item in node.queue.items}
+            waiting = {item.frame[4:12] for item in node.queue.items}
             heard = {entry: flags for entry, flags in heard.items() if entry[0][4:12] in waiting}
     print(f"{FRAMES // 4} frames at a {role}: {relayed} relayed, counted as {sorted(node.counters.items())}")
     assert set(node.counters) <= REASONS

@@ -51,7 +51,7 @@ class QueueMachine(RuleBasedStateMachine):
     def order_is_that_of_the_model(self) -> None:
         assert self.queue.items == [entry[4] for entry in self.model]
         for item in self.queue.items:
-            assert self.queue.find(item.key) is item
+            assert self.queue.find(item.frame[4:12]) is item
 
 
 QueueMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=60, deadline=None, derandomize=True)
