@@ -50,7 +50,9 @@ class LoneBox:
         self.folder = folder
         settings = {"seed": "lone", "flash_blocks": 64}
         settings |= {
-            name: changes.pop(name) for name in list(changes) if name in ("flash_blocks", "reset_cause", "parts")
+            name: changes.pop(name)
+            for name in list(changes)
+            if name in ("flash_blocks", "reset_cause", "parts", "dns_port")
         }
         (folder / "box.json").write_text(json.dumps(settings))
         (folder / "provision.json").write_text(json.dumps(CONFIGURATION | changes))
@@ -64,7 +66,11 @@ class LoneBox:
         self.resets: list[tuple[int, str]] = []
         self.answers: dict[int, bytes] = {}
         self.on_frame: Callable[[int, bytes], None] = lambda now_ms, frame: None
+        self.closed_ms: dict[int, int] = {}
+        self.replies: dict[int, tuple[int, bytes]] = {}
         self.heap_kib = HEAP_KIB
+        self.image: Path | None = None
+        self.longest_turn_ns = 0
         self._inputs: list[tuple[int, int, bytes]] = []
         self._number = 0
         self._wake_ms: int | None = None
@@ -79,7 +85,9 @@ class LoneBox:
         """Power on."""
         self.boots += 1
         self._inputs.clear()
-        self._vm = vm_link.VmProcess(self.folder, "virtual_box", [f"{self.boots:06d}"], MICROPYTHON_PATH, self.heap_kib)
+        self._vm = vm_link.VmProcess(
+            self.folder, "virtual_box", [f"{self.boots:06d}"], MICROPYTHON_PATH, self.heap_kib, self.image
+        )
         self._vm.collect()
         self._wake_ms = self.now_ms = self.now_ms + BOOT_MS
 
@@ -109,8 +117,10 @@ class LoneBox:
 
     def _turn(self, records: bytes) -> bool:
         assert self._vm is not None
+        started_ns = self.cpu_ns()
         self._vm.wake(self.now_ms, records)
         self._wake_ms, wanted = self._vm.collect()
+        self.longest_turn_ns = max(self.longest_turn_ns, self.cpu_ns() - started_ns)
         for kind, payload in wanted:
             self._perform(kind, payload)
         reason = self._vm.reset_reason
@@ -140,12 +150,53 @@ class LoneBox:
         elif kind == vm_link.SEND:
             (number,) = struct.unpack_from("<H", payload)
             self.answers[number] = self.answers.get(number, b"") + payload[2:]
+        elif kind == vm_link.CLOSE:
+            (number,) = struct.unpack_from("<H", payload)
+            self.closed_ms[number] = self.now_ms
+        elif kind == vm_link.REPLY:
+            (number,) = struct.unpack_from("<H", payload)
+            self.replies[number] = (self.now_ms, payload[2:])
+
+    def cpu_ns(self) -> int:
+        """Processor time of this boot's process so far, however busy the machine is."""
+        if self._vm is None:
+            return 0
+        return int(Path(f"/proc/{self._vm.process.pid}/schedstat").read_text().split()[0])
+
+    def connect(self, client: str = "192.168.4.20", after_ms: int = 0) -> int:
+        """A phone opens the page; its number, under which `answers` and `closed_ms` tell what became of it."""
+        self._number += 1
+        number = self._number % 65_535 + 1
+        self.answers.pop(number, None)
+        self.closed_ms.pop(number, None)
+        self.put(vm_link.OPEN, struct.pack("<HH", number, 80) + client.encode(), after_ms)
+        return number
+
+    def send(self, number: int, data: bytes, after_ms: int = 0) -> None:
+        """The phone sends, in one piece."""
+        self.put(vm_link.DATA, struct.pack("<H", number) + data, after_ms)
+
+    def hang_up(self, number: int, after_ms: int = 0) -> None:
+        """The phone goes away."""
+        self.put(vm_link.HANGUP, struct.pack("<H", number), after_ms)
+
+    def datagram(self, data: bytes, after_ms: int = 0) -> int:
+        """Somebody asks the name server; `replies` has moment and answer under this number."""
+        self._number += 1
+        number = self._number % 65_535 + 1
+        self.replies.pop(number, None)
+        self.put(vm_link.DATAGRAM, struct.pack("<HH", number, 53) + data, after_ms)
+        return number
+
+    def heap_used_bytes(self) -> int:
+        """After a collection."""
+        self.put(vm_link.FAULT, b"count_heap")
+        self.run(0.001)
+        return next(int(note.partition("=")[2]) for _, note in reversed(self.notes) if note.startswith("heap="))
 
     def request(self, text: str, client: str = "192.168.4.20", wait_s: float = 20) -> str:
         """One HTTP request, and the answer to it."""
-        self._number += 1
-        number = self._number % 65_535 + 1
-        self.put(vm_link.OPEN, struct.pack("<HH", number, 80) + client.encode())
-        self.put(vm_link.DATA, struct.pack("<H", number) + text.encode(), after_ms=2)
+        number = self.connect(client)
+        self.send(number, text.encode(), after_ms=2)
         self.run(wait_s)
         return self.answers.pop(number, b"").decode()

@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kiezbox.box.journal import RECORD_LENGTH_MAX, Journal
+from kiezbox_simulator.firmware_build import FIRMWARE_DIR
 
+PROGRAM = Path(__file__).resolve().parent / "on_micropython" / "abandoned_reader.py"
 Open = Callable[[], Journal]
 
 
@@ -139,3 +144,29 @@ def test_rewrite_keeps_what_is_wanted_and_goes_on(opened: Open) -> None:
     journal.rewrite(lambda kind, payload: kind % 2 == 0)
     journal.append(99, b"new")
     assert [kind for kind, _ in journal.records()] == [0, 2, 4, 6, 8, 99]
+
+
+def test_a_reader_may_leave_off_and_another_one_begins_anew(opened: Open) -> None:
+    journal = opened()
+    for number in range(3):
+        journal.append(number, b"")
+    for kind, _ in journal.records():
+        assert kind == 0
+        break
+    assert [kind for kind, _ in journal.records()] == [0, 1, 2]
+    assert next(journal.records()) == (0, b"")
+    journal.rewrite(lambda kind, payload: kind > 0)
+    assert [kind for kind, _ in journal.records()] == [1, 2]
+
+
+def test_no_open_file_is_left_to_the_garbage_collector() -> None:
+    """It once was, and a box that renamed a file at that moment hung in LittleFS for ever, or crashed."""
+    result = subprocess.run(
+        [str(Path(sys.executable).parent / "micropython"), "-X", "heapsize=600k", str(PROGRAM)],
+        env={**os.environ, "MICROPYPATH": f"{FIRMWARE_DIR}:.frozen"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr

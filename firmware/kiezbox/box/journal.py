@@ -4,7 +4,9 @@
 1. A record is magic, type, length, payload, CRC-32. `append` returns after the file was synced.
 2. LittleFS keeps the last synced length, so a power cut leaves whole records. What is not whole all the same is stepped
    over: records behind it count. It is removed when the file is opened next, and `damaged` says so.
-3. `rewrite` makes a new file beside the old one and renames it, which LittleFS does in one step (its DESIGN.md).
+3. No file is left to the garbage collector: it may run in the middle of a removal or a renaming, and LittleFS goes on
+   with the list of open files from before. So there is one reader at a time, which the next one or `close` closes.
+4. `rewrite` makes a new file beside the old one and renames it, which LittleFS does in one step (its DESIGN.md).
 
 Not here: what is in a record; values that change as a whole (twin_file.py). Called by calls.py, readings.py and
 notices.py.
@@ -25,7 +27,7 @@ class Journal:
         """fresh: begin with an empty file. Raises OSError then, if the flash refuses; else it is tried again later."""
         self.path = path
         self.damaged = False
-        self._file = None
+        self._file = self._reader = None
         if fresh:
             self._file = open(path, "wb")  # type: ignore[assignment]
             return
@@ -64,27 +66,30 @@ class Journal:
             return 0
 
     def records(self):  # noqa: ANN201 - a generator of (kind, payload); MicroPython has no typing
-        """All whole records, oldest first."""
+        """All whole records, oldest first. Whoever leaves off leaves the file to the next reader; one at a time."""
+        if self._reader is not None:
+            self._reader.close()
         if not self.size_bytes():
             return
-        with open(self.path, "rb") as file:
-            at = 0
-            while True:
-                head = file.read(_HEAD_LENGTH)
-                if len(head) < _HEAD_LENGTH:
-                    return
-                length = head[2] | head[3] << 8
-                if head[0] == _MAGIC and length <= RECORD_LENGTH_MAX:
-                    body = file.read(length + 4)
-                    payload = body[:length]
-                    if len(body) == length + 4 and crc32(payload, head[1]) == int.from_bytes(body[length:], "little"):
-                        at += _HEAD_LENGTH + length + 4
-                        yield head[1], payload
-                        continue
-                at = _next_magic(file, at + 1)
-                if at < 0:
-                    return
+        file = self._reader = open(self.path, "rb")  # type: ignore[assignment]
+        at = 0
+        while at >= 0:
+            head = file.read(_HEAD_LENGTH)
+            if len(head) < _HEAD_LENGTH:
+                break
+            length = head[2] | head[3] << 8
+            if head[0] == _MAGIC and length <= RECORD_LENGTH_MAX:
+                body = file.read(length + 4)
+                payload = body[:length]
+                if len(body) == length + 4 and crc32(payload, head[1]) == int.from_bytes(body[length:], "little"):
+                    at += _HEAD_LENGTH + length + 4
+                    yield head[1], payload
+                    continue
+            at = _next_magic(file, at + 1)
+            if at >= 0:
                 file.seek(at)
+        file.close()
+        self._reader = None
 
     def rewrite(self, wanted) -> None:  # noqa: ANN001
         """Keep only the records for which wanted(kind, payload) is true; the old file stays until the new one is
@@ -109,6 +114,8 @@ class Journal:
 
     def close(self) -> None:
         """No more records."""
+        if self._reader is not None:
+            self._reader.close()
         if self._file is not None:
             self._file.close()
 

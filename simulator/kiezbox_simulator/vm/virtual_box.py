@@ -10,6 +10,7 @@ import virtual_start  # noqa: F401  Before anything that imports asyncio.
 
 # isort: split
 import asyncio
+import gc
 import json
 import struct
 import sys
@@ -38,7 +39,7 @@ class Ports:
         self.watchdog = virtual_ports.Watchdog()
         self.http_host = "192.168.4.1"  # What phones see; the address that MicroPython's access point takes.
         self.http_port = 80
-        self.dns_port = 0
+        self.dns_port = settings.get("dns_port", 0)
         # What a box may have or not. A light that is never off costs a simulation most of its time.
         parts = settings.get("parts", "")
         self.button = virtual_ports.Button() if "button" in parts else None
@@ -94,6 +95,9 @@ def start():
             flash.broken = False
         elif name == "count_flash":  # For whoever measures wear.
             link.put(virtual_link.NOTE, ("flash=%d %d" % (flash.erased_blocks, flash.programmed_bytes)).encode())
+        elif name == "count_heap":
+            gc.collect()
+            link.put(virtual_link.NOTE, ("heap=%d" % gc.mem_alloc()).encode())
         elif name == "memory_exhaustion":
             try:
                 while True:

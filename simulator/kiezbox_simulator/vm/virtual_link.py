@@ -23,6 +23,7 @@ CLOSE = 4  # connection u16
 RESET = 5  # reason text; the process ends
 CONSUMERS = 6  # bit mask u16 of what is switched on
 NOTE = 7  # name, '=', value: what a test or the referee wants to know
+REPLY = 8  # peer u16, datagram
 
 RECEIVED = 32  # rssi_dbm i16, snr quarter dB i8, frame
 SENT = 33
@@ -36,6 +37,7 @@ CLOCK = 40  # unix_s u32 of the battery-backed clock, quality u8
 FAULT = 41  # name text
 BUTTON = 42  # 1 down, 0 up, u8
 GRID = 43  # 1 there, 0 lost, u8
+DATAGRAM = 44  # peer u16, port u16, bytes
 
 FOREVER = 0xFFFF_FFFF_FFFF_FFFF
 NO_VALUE = -0x8000_0000

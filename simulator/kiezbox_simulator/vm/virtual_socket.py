@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The module `socket` of a box in virtual time: phones in the simulator open TCP connections to the box's listening
-sockets.
+sockets, and send datagrams.
 
-Only what a server needs: listen, accept, read, write, close. Connections are numbered by the simulator; bytes travel
-as records of `virtual_link`. As on the board, one connection takes 5,744 bytes at a time (lwIP's send buffer in
-ESP-IDF) and addresses are tuples. Connecting from the box to elsewhere is refused (ECONNREFUSED): a box alone has no
-uplink.
+Only what a server needs: listen, accept, read, write, close; recvfrom and sendto. Connections are numbered by the
+simulator; bytes travel as records of `virtual_link`. As on the board, one connection takes 5,744 bytes at a time
+(lwIP's send buffer in ESP-IDF) and addresses are tuples. Connecting from the box to elsewhere is refused
+(ECONNREFUSED): a box alone has no uplink.
 """
 
 import struct
@@ -27,7 +27,11 @@ _ECONNREFUSED = 111
 _EBADF = 9
 _ECONNRESET = 104
 
+DATAGRAMS_MAX = 6
+"""That wait for the firmware, as in lwIP (CONFIG_LWIP_UDP_RECVMBOX_SIZE); more are lost."""
+
 _listening = {}
+_bound = {}
 _connections = {}
 
 
@@ -58,8 +62,10 @@ class socket:  # noqa: N801  The built-in name.
         """Accepted."""
 
     def bind(self, address):
-        """Name the port."""
+        """Name the port; datagrams can come from now on."""
         self._port = address[1]
+        if self._kind == SOCK_DGRAM:
+            _bound[self._port] = self
 
     def listen(self, _backlog=2):
         """Phones can connect from now on."""
@@ -70,6 +76,18 @@ class socket:  # noqa: N801  The built-in name.
         if not self._backlog:
             raise OSError(11)
         return self._backlog.pop(0)
+
+    def recvfrom(self, length):
+        """A datagram, cut off after `length` bytes, and whose it is; OSError EAGAIN when there is none."""
+        if not self._backlog:
+            raise OSError(11)
+        data, peer = self._backlog.pop(0)
+        return data[:length], peer
+
+    def sendto(self, data, peer):
+        """A datagram to whom `recvfrom` named."""
+        link.put(virtual_link.REPLY, struct.pack("<H", peer[1]) + bytes(data))
+        return len(data)
 
     def connect(self, _address):
         """Refused."""
@@ -143,8 +161,9 @@ class socket:  # noqa: N801  The built-in name.
         if self._connection is not None:
             _connections.pop(self._connection, None)
             link.put(virtual_link.CLOSE, struct.pack("<H", self._connection))
-        elif _listening.get(self._port) is self:
-            del _listening[self._port]
+        for open_ports in (_listening, _bound):
+            if open_ports.get(self._port) is self:
+                del open_ports[self._port]
 
     def ioctl(self, request, flags):
         """MP_STREAM_POLL (3): which of `flags` are ready. MP_STREAM_CLOSE (4)."""
@@ -191,6 +210,13 @@ def _data(payload):
         connection._received += payload[2:]
 
 
+def _datagram(payload):
+    peer, port = struct.unpack_from("<HH", payload)
+    bound = _bound.get(port)
+    if bound is not None and len(bound._backlog) < DATAGRAMS_MAX:
+        bound._backlog.append((payload[4:], ("192.168.4.200", peer)))
+
+
 def _hangup(payload):
     link.stream_news += 1
     connection = _connections.get(struct.unpack_from("<H", payload)[0])
@@ -201,3 +227,4 @@ def _hangup(payload):
 link.handlers[virtual_link.OPEN] = _open
 link.handlers[virtual_link.DATA] = _data
 link.handlers[virtual_link.HANGUP] = _hangup
+link.handlers[virtual_link.DATAGRAM] = _datagram
