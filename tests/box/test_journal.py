@@ -159,6 +159,14 @@ def test_a_reader_may_leave_off_and_another_one_begins_anew(opened: Open) -> Non
     assert [kind for kind, _ in journal.records()] == [1, 2]
 
 
+def test_a_closed_journal_goes_on(opened: Open) -> None:
+    journal = opened()
+    journal.append(1, b"")
+    journal.close()
+    journal.append(2, b"")
+    assert [kind for kind, _ in journal.records()] == [1, 2]
+
+
 def test_no_open_file_is_left_to_the_garbage_collector() -> None:
     """It once was, and a box that renamed a file at that moment hung in LittleFS for ever, or crashed."""
     result = subprocess.run(

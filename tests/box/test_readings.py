@@ -111,3 +111,20 @@ def test_a_full_flash_costs_the_reading_not_the_box(boot: Boot, monkeypatch: pyt
     monkeypatch.setattr(readings.journal, "append", full)
     assert readings.add(SAMPLES, 1, 2, 300, 0)["sequence"] == 1
     assert readings.shed == 1
+
+
+def test_a_flash_that_refuses_to_give_up_readings_takes_new_ones_afterwards(
+    boot: Boot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = boot()
+    readings.add(SAMPLES, 1, 2, 300, 0)
+
+    def refused(_: str) -> None:
+        raise OSError(5)
+
+    with monkeypatch.context() as broken:
+        broken.setattr("os.remove", refused)
+        with pytest.raises(OSError):
+            readings._give_up()
+    readings.add(SAMPLES, 2, 2, 300, 0)
+    assert boot().sequence == 2

@@ -15,14 +15,19 @@ from kiezbox_simulator.scenario.simulation import Simulation
 LONG = bool(os.environ.get("KIEZBOX_LONG"))
 HOURS = 168 if LONG else 6
 BOXES = 2
-KINDS = ("power_cut", "power_cut", "radio_reset", "sensor", "gateway_death", "clock_jump")
+KINDS = (
+    "power_cut", "power_cut", "radio_reset", "sensor", "gateway_death", "clock_jump", "broken_flash", "full_flash",
+    "jamming",
+)  # fmt: skip
+ATTACKS = ("phone_flood", "replay", "bit_flip")
+CLOCK_JUMPS_S = (-30 * 86_400, -3_600, -60, 90, 3_600, 400 * 86_400)
 HEAP_DRIFT_BYTES = 8 * 1024
 """What a box may hold more at the end than half-way: by then entries of calls (at most sixteen), neighbours and what is
 remembered of frames have filled up."""
 
 
 def faults(seed: int) -> list[dict[str, Any]]:
-    """Some each hour, of every kind that a box survives; the last hour is quiet, so that what waits can arrive."""
+    """One an hour, of every kind that a box survives; the last hour is quiet, so that what waits can arrive."""
     chance = random.Random(seed)
     found: list[dict[str, Any]] = []
     for _ in range(HOURS):
@@ -32,9 +37,27 @@ def faults(seed: int) -> list[dict[str, Any]]:
         if kind == "power_cut":
             fault["torn"] = chance.random() < 0.7
         if kind == "clock_jump":
-            fault["jump_s"] = chance.randint(-3_600, 3_600)
+            fault["jump_s"] = chance.choice(CLOCK_JUMPS_S)
+        if kind == "jamming":
+            fault["power_dbm"] = chance.choice([0, 14, 30])
         found.append(fault)
     return found
+
+
+def attacks(seed: int) -> list[dict[str, Any]]:
+    """One of each kind in six hours: phones that fill a box's page with calls, frames heard and sent again, changed or
+    not."""
+    chance = random.Random(seed + 1_000)
+    return [
+        {
+            "at_h": round(chance.uniform(start_h + 0.3, start_h + 3.5), 3),
+            "kind": kind,
+            "duration_h": 0.05,
+            "period_s": 6,
+        }
+        for start_h in range(0, HOURS, 6)
+        for kind in ATTACKS
+    ]
 
 
 def run(folder: Path, seed: int, cores: int) -> Simulation:
@@ -48,6 +71,7 @@ def run(folder: Path, seed: int, cores: int) -> Simulation:
             "lookers_per_box_day": 48,
         },
         "mode": [{"at_h": 0, "mode": "emergency"}], "limits": {"delivery_grace_h": 1.0}, "fault": faults(seed),
+        "attack": attacks(seed),
     }  # fmt: skip
     simulation = Simulation(schema.parse(scenario), seed, work_dir=folder, cores=cores)
     simulation.run()

@@ -108,16 +108,16 @@ class Journal:
             raise
         fresh.close()
         self.close()
-        self._file = None
         os.rename(name, self.path)
         self._file = open(self.path, "ab")
 
     def close(self) -> None:
-        """No more records."""
-        if self._reader is not None:
-            self._reader.close()
-        if self._file is not None:
-            self._file.close()
+        """No open file; `append` opens it again."""
+        files = (self._reader, self._file)
+        self._reader = self._file = None
+        for file in files:
+            if file is not None:
+                file.close()
 
     def _repair(self) -> None:
         try:
@@ -126,7 +126,6 @@ class Journal:
             # No room, or nothing readable. New records go behind the damage and are found there.
             try:
                 self.close()
-                self._file = None
                 self._file = open(self.path, "ab")
             except OSError:
                 _remove(self.path)  # `append` makes a new one.
