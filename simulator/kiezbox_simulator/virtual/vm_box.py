@@ -105,6 +105,8 @@ class VmBox:
         """Start the process; it loads while others do the same, and waits to be switched on."""
         arguments = [f"{self.boots:06d}"]
         self._vm = vm_link.VmProcess(self.folder, "virtual_box", arguments, "", HEAP_KIB, self._image)
+        if self.pool.is_crowd:
+            self._vm.yield_to_writer()
 
     def start(self) -> None:
         """Power on."""

@@ -65,14 +65,6 @@ def _without_randomisation() -> Iterator[None]:
         _libc.personality(before)
 
 
-def _let_writer_go_on(process_id: int) -> None:
-    """A woken box does not take the core from the simulator that is still waking others: without this the kernel runs
-    most boxes one after the other on the writer's core while another core idles."""
-    if sys.platform == "linux":
-        with suppress(OSError):  # Only slower where it is not allowed.
-            os.sched_setscheduler(process_id, os.SCHED_BATCH, os.sched_param(0))
-
-
 class VmProcess:
     """A MicroPython process that runs the module `program` with `arguments`, in `folder`: out of `image`, which all
     processes share, or found on `micropython_path`."""
@@ -110,10 +102,16 @@ class VmProcess:
                 stderr=console,
                 env={"MICROPYPATH": micropython_path, "HOME": "/", "PATH": "/usr/bin:/bin"},
             )
-        _let_writer_go_on(self.process.pid)
         self._socket = ours
         self.reset_reason: str | None = None
         self.now_ms = 0
+
+    def yield_to_writer(self) -> None:
+        """For one of many: woken, it does not take the core from the simulator that is still waking others. Without
+        this the kernel runs most boxes one after the other on the writer's core while another core idles."""
+        if sys.platform == "linux":
+            with suppress(OSError):  # Only slower where it is not allowed.
+                os.sched_setscheduler(self.process.pid, os.SCHED_BATCH, os.sched_param(0))
 
     def wake(self, now_ms: int, records: bytes, alone_until_ms: int = 0, busy_until_us: int = 0) -> None:
         """Begin its turn at this moment with these records, one behind the other. Until `alone_until_ms` nothing else

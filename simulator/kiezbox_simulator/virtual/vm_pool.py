@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from kiezbox_simulator.scenario.simulation import Simulation
 
 VM_DIR = Path(__file__).resolve().parent.parent / "vm"
+CROWD = 30
+"""Boxes from which on they wake without taking the simulator's core; a few in a test need no such care."""
+
 MICROPYTHON_PATH = "lib:root:vm:.frozen"
 """Links in each box's folder: names of equal length on every machine, because they lie on the box's heap."""
 
@@ -122,6 +125,11 @@ class VmPool:
         random.Random(self._start_order_seed).shuffle(order)
         for box in order:
             box.spawn()
+
+    @property
+    def is_crowd(self) -> bool:
+        """Whether many boxes think at once, so that it matters on which core."""
+        return self._cores > 1 and len(self.boxes) >= CROWD
 
     def due(self, box: VmBox) -> None:
         """Give this box a turn before time goes on."""
