@@ -27,7 +27,7 @@ class ReservedCounter:
     def __init__(self, saved: int = 0, block: int = BLOCK, last: int = _LAST) -> None:
         """`saved`: the last number reported as persisted, 0 on a new box. last: the highest number there is."""
         if not 0 <= saved <= last + 1:
-            raise ValueError("the saved counter is out of range")
+            raise ValueError("saved counter out of range")
         self.block = block
         self._last = last
         self._next = saved if saved else 1

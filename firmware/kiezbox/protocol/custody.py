@@ -149,6 +149,6 @@ class Custody:
                 self.parked = True
                 return
         if weakest is None or weakest is newcomer:
-            raise CustodyFull("no room for one more message")
+            raise CustodyFull("no room for a message")
         self.messages.remove(weakest)
         self.dropped += 1

@@ -61,7 +61,7 @@ class Flooding:
         Raises ValueError for an unknown role.
         """
         if role not in ROLES:
-            raise ValueError("role is one of " + ", ".join(ROLES))
+            raise ValueError("role: one of " + ", ".join(ROLES))
         self.role = role
         self._history = History()
         self._secret = hashlib.sha256(b"content\0" + entropy).digest()[:16]

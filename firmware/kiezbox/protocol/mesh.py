@@ -107,9 +107,9 @@ class MeshNode:
         Raises ValueError for an unknown role, a node number that may not send or a hop limit out of 1..7.
         """
         if not 0 < node_num < BROADCAST:
-            raise ValueError("a node number is 1 .. 2^32 - 2")
+            raise ValueError("node number: 1 .. 2^32 - 2")
         if not 0 < hop_limit <= HOP_LIMIT_MAX:
-            raise ValueError("a hop limit is 1 .. 7")
+            raise ValueError("hop limit: 1 .. 7")
         self.node_num = node_num
         self.channels = channels
         self.preset = preset

@@ -57,7 +57,7 @@ class TransmitQueue:
 
     def __init__(self, size: int = SIZE_DEFAULT) -> None:
         if size < 1:
-            raise ValueError("a queue holds at least 1 frame")
+            raise ValueError("queue: 1 frame or more")
         self.size = size
         self.items: list[Waiting] = []
 
