@@ -64,6 +64,16 @@ def test_readings_stop_while_there_is_still_room_for_calls(tmp_path: Path, monke
         assert room.free_bytes() == 4096 * free
 
 
+@pytest.mark.parametrize("wrapped", [-2, 0xFFFF_FFFE])
+def test_more_blocks_in_use_than_there_are_is_a_full_flash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrapped: int
+) -> None:
+    room = FlashRoom(str(tmp_path))
+    monkeypatch.setattr(os, "statvfs", lambda _: (4096, 4096, 64, wrapped))
+    assert not room.for_readings()
+    assert room.free_bytes() == 0
+
+
 def test_overwriting_ends_when_the_medium_is_full_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

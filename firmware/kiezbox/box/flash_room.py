@@ -33,13 +33,20 @@ class FlashRoom:
 
     def free_bytes(self) -> int:
         """What is left on this file system."""
-        status = os.statvfs(self._root)
-        return status[0] * status[3]
+        block_bytes, _, free = self._blocks()
+        return block_bytes * free
 
     def for_readings(self) -> bool:
         """Whether there is more room than calls and state may need."""
+        _, total, free = self._blocks()
+        return free > max(BLOCKS_MIN, total // _SHARE)
+
+    def _blocks(self) -> "tuple[int, int, int]":
+        """Bytes of a block, how many there are, how many are free. LittleFS counts a block that two files share twice, so
+        on a full flash more than there are may be in use, and the difference is no number of blocks.
+        """
         status = os.statvfs(self._root)
-        return status[3] > max(BLOCKS_MIN, status[2] // _SHARE)
+        return status[0], status[2], status[3] if 0 <= status[3] <= status[2] else 0
 
     def write(self, action) -> None:  # noqa: ANN001
         """Run action(), which writes. If the flash is full, give something up and try again. Raises OSError when there
