@@ -14,8 +14,9 @@ from pathlib import Path
 import structlog
 from cryptography import x509
 
-from kiezbox_gateway import blackout, clock
+from kiezbox_gateway import blackout, box_faults, clock
 from kiezbox_gateway.blackout import Proposal
+from kiezbox_gateway.box_faults import FaultyBox
 from kiezbox_gateway.gateway import Gateway
 from kiezbox_gateway.job_watch import SUPERSEDED
 from kiezbox_gateway.language import text
@@ -89,6 +90,11 @@ KINDS: dict[str, Kind] = {
         False, "The clock is not in step with NTP", "enable NTP (timedatectl set-ntp true); boxes are not told the time"
     ),
     "box_silent": Kind(False, "Boxes that are not heard any more", "look after them: battery, panel, antenna"),
+    "box_faulty": Kind(
+        False,
+        "Boxes report that a part fails, or that they cannot send",
+        "look after them; start them again when nobody needs them",
+    ),
     "key_change_open": Kind(
         False, "A box has not taken its new key yet", "wait until it is heard again, or bring the key to it by cable"
     ),
@@ -150,6 +156,7 @@ class Facts:
     texts_surplus: int = 0
     blackout_proposed: tuple[Proposal, ...] = ()
     boxes_silent: tuple[str, ...] = ()
+    boxes_faulty: tuple[FaultyBox, ...] = ()
     keys_open: tuple[str, ...] = ()
     files_changed: tuple[str, ...] = ()
     incidents: frozenset[str] = frozenset()
@@ -171,6 +178,7 @@ def judge(facts: Facts) -> list[Alarm]:
     lists = (
         ("radio_settings", facts.radio_differences),
         ("box_silent", facts.boxes_silent),
+        ("box_faulty", tuple(map(_complaint, facts.boxes_faulty))),
         ("key_change_open", facts.keys_open),
         ("restart_needed", facts.files_changed),
     )
@@ -212,6 +220,14 @@ def _reasons(proposals: tuple[Proposal, ...]) -> str:
     return "; ".join(parts)
 
 
+def _complaint(box: FaultyBox) -> str:
+    """A box and what it says of itself."""
+    parts = [text(part) for part in box.parts]
+    if box.unsent:
+        parts.append(text("{count} messages not sent", count=box.unsent))
+    return f"{box.name} ({'; '.join(parts)})"
+
+
 def _listed(values: Iterable[str], most: int = 5) -> str:
     found = list(values)
     more = f" (+{len(found) - most})" if len(found) > most else ""
@@ -226,6 +242,7 @@ async def look(gateway: Gateway) -> list[Alarm]:
     store_alarm = gateway.custody.status.alarm
     unread = late = lost = refused = surplus = 0
     proposed: list[Proposal] = []
+    faulty: list[FaultyBox] = []
     heard: dict[int, int] = {}
     incidents: frozenset[str] = frozenset()
     try:
@@ -249,6 +266,7 @@ async def look(gateway: Gateway) -> list[Alarm]:
             (now_ms - ANSWER_LOST_S * 1000, SUPERSEDED),
         )
         proposed = await blackout.proposals(gateway, now_ms)
+        faulty = await box_faults.faulty(gateway, now_ms)
         heard = {row[0]: row[1] for row in await gateway.store.rows("SELECT node_num, heard_ms FROM box")}
         refused = sum(city.set_aside.values())
         if refused and not await _waits_long(gateway, now_ms):
@@ -290,6 +308,7 @@ async def look(gateway: Gateway) -> list[Alarm]:
             texts_surplus=surplus,
             blackout_proposed=tuple(proposed),
             boxes_silent=tuple(silent),
+            boxes_faulty=tuple(faulty),
             keys_open=tuple(box.name for box in gateway.boxes.values() if box.next_root_key is not None),
             files_changed=from_disk.files_changed,
             incidents=incidents,

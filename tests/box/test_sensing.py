@@ -91,7 +91,7 @@ def test_health_tells_the_interval_in_force(lone_box: MakeBox) -> None:
             told.append(messages.decode(2, Envelope(data.payload).body))
     assert told[-1]["reading_interval_s"] == 8 * INTERVAL_S
     assert told[-1]["duty_spent_ms"] > 0
-    assert {"refused", "refused_reserve"} <= set(told[-1])
+    assert {"refused", "refused_reserve", "unsent"} <= set(told[-1])
 
 
 def test_in_an_emergency_stock_apps_hear_of_the_battery_alone(lone_box: MakeBox) -> None:

@@ -10,6 +10,7 @@ import pytest
 from kiezbox_gateway import alarms, box_files, language
 from kiezbox_gateway.alarms import KINDS, Facts
 from kiezbox_gateway.blackout import Proposal
+from kiezbox_gateway.box_faults import FaultyBox
 from tests.gateway.city.certificates import Authority
 from tests.gateway.deployment import emergency
 from tests.gateway.running import running_gateway
@@ -32,6 +33,7 @@ CAUSES: dict[str, dict[str, Any]] = {
     "certificate_expires": {"certificate_left_s": 29 * 86_400},
     "clock_not_in_step": {"clock_wanted": True, "clock_quality": 0},
     "box_silent": {"boxes_silent": ("Box 1",)},
+    "box_faulty": {"boxes_faulty": (FaultyBox("Box 1", ("radio silent",), 3),)},
     "key_change_open": {"keys_open": ("Box 1",)},
     "restart_needed": {"files_changed": ("boxes.toml",)},
     "store_restored": {"incidents": frozenset({"restored"})},

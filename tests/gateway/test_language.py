@@ -14,7 +14,7 @@ import pytest
 import typer
 
 import kiezbox_gateway
-from kiezbox_gateway import alarms, configuration, language
+from kiezbox_gateway import alarms, box_faults, configuration, language
 from kiezbox_gateway.command.gateway import app
 from kiezbox_gateway.language import SpokenError
 from kiezbox_gateway.store.rows import OutboxClass
@@ -98,6 +98,8 @@ def said_in_tables() -> Iterator[tuple[str, str]]:
     for table in (desk.CATEGORIES, desk.STAGES, desk.JOB_STATES, desk.JOB_KINDS, desk.MODES, desk.SIGNS):
         for value in table.values():
             yield value, "desk"
+    for word in (box_faults.SENSOR, *box_faults.PARTS.values()):
+        yield word, "box_faults"
     for outbox_class in OutboxClass:
         yield outbox_class.name.lower(), "classes"
     for sentence in configuration.LIMITS.values():

@@ -120,6 +120,7 @@ UP: tuple[tuple[str, str, dict[str, Any]], ...] = (
             "readings_shed": 3,
             "crash": "measure OSError sensing.py:61",
             "refused_reserve": 5,
+            "unsent": 2,
         },
     ),
     ("health_minimal", "health", {"uptime_s": 5, "reset_cause": 3}),

@@ -42,7 +42,7 @@ class FlashRoom:
         return free > max(BLOCKS_MIN, total // _SHARE)
 
     def _blocks(self) -> "tuple[int, int, int]":
-        """Bytes of a block, how many there are, how many are free. LittleFS counts a block that two files share twice, so
+        """Bytes of a block, how many there are, how many are free. LittleFS counts a block that two files share twice:
         on a full flash more than there are may be in use, and the difference is no number of blocks.
         """
         status = os.statvfs(self._root)

@@ -50,6 +50,7 @@ def report_of(box, ports, node, supervisor, now_ms: int) -> dict:  # noqa: ANN00
         "refused": sum(counters.get(name, 0) for name in ("duty_limit", "duty_reserve", "duty_not_persisted")),
         "refused_reserve": counters.get("duty_reserve", 0),
         "readings_shed": box.readings.shed,
+        "unsent": box.unsent,
         "reading_interval_s": box.settings.values["reading_interval_s"] * node.reading_factor(now_ms),
         "neighbours": [
             {"node": one, "rssi_dbm": neighbours[one][0], "snr_db": neighbours[one][1]} for one in neighbours

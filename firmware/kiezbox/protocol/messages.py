@@ -40,7 +40,7 @@ FIELDS = {
         "time_s:u clock_source:u clock_quality:u uptime_s:u battery_mv:u panel_mv:u temperature_cc:s heap_free_bytes:u"
         " flash_free_bytes:u reset_cause:u firmware_version:t mode:u mode_epoch:u duty_spent_ms:u queue_length:u"
         " neighbours:n faults:u battery_ma:s broadcast_epoch:u refused:u restarts:u calls_open:u reading_interval_s:u"
-        " signs:u crash:t readings_shed:u refused_reserve:u"
+        " signs:u crash:t readings_shed:u refused_reserve:u unsent:u"
     ),
     envelope.EMERGENCY: _CALL,
     envelope.EXERCISE: _CALL,

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from kiezbox_gateway import alarms
+from kiezbox_gateway import alarms, box_faults
 from kiezbox_gateway.gateway import Gateway
 from kiezbox_gateway.store.rows import OutboxClass
 from kiezbox_gateway.web.request import Route
@@ -22,12 +22,18 @@ class _Snapshot(Collector):
     """Metrics as they are at one scrape."""
 
     def __init__(
-        self, gateway: Gateway, waiting: dict[OutboxClass, int], tallies: dict[str, int], raised: set[str]
+        self,
+        gateway: Gateway,
+        waiting: dict[OutboxClass, int],
+        tallies: dict[str, int],
+        raised: set[str],
+        unsent: int,
     ) -> None:
         self._gateway = gateway
         self._raised = raised
         self._waiting = waiting
         self._tallies = tallies
+        self._unsent = unsent
 
     def collect(self) -> Iterator[Metric]:
         gateway = self._gateway
@@ -57,6 +63,7 @@ class _Snapshot(Collector):
         for each in OutboxClass:
             waiting.add_metric([each.name.lower()], self._waiting.get(each, 0))
         yield waiting
+        yield _gauge("boxes_unsent", "Messages that boxes could not send since they started", self._unsent)
         yield _counters("faults", "Parts that failed and were begun anew", "part", gateway.faults)
         raised = GaugeMetricFamily("kiezbox_alarm", "1 while the alarm of this name is raised", labels=["name"])
         for name in alarms.KINDS:
@@ -82,7 +89,8 @@ async def metrics(gateway: Gateway, request: web.Request) -> web.Response:
     registry = CollectorRegistry(auto_describe=False)
     raised = {alarm.name for alarm in await alarms.look(gateway)}
     tallies = {row[0]: row[1] for row in rows}
-    registry.register(_Snapshot(gateway, await gateway.waiting_counts(), tallies, raised))
+    unsent = sum((await box_faults.unsent(gateway)).values())
+    registry.register(_Snapshot(gateway, await gateway.waiting_counts(), tallies, raised, unsent))
     return web.Response(body=generate_latest(registry), content_type="text/plain", charset="utf-8")
 
 
