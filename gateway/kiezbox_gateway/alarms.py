@@ -8,7 +8,7 @@ alarm has a row in docs/gateway.md that says what to do; a test holds both toget
 import asyncio
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -53,6 +53,11 @@ KINDS: dict[str, Kind] = {
     ),
     "answer_not_delivered": Kind(
         True, "Answers that did not reach their box", "tell these people another way, or answer again"
+    ),
+    "call_in_box": Kind(
+        True,
+        "Calls for help that a box has and nobody else",
+        "go there and ask who needs help; bring a gateway or another box near it",
     ),
     "blackout_proposed": Kind(
         True,
@@ -134,7 +139,7 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is judged. Ages in seconds, None: there is none. Lists hold names of boxes."""
+    """What is judged. Ages in seconds, None: there is none. Lists hold names of boxes, `calls_kept` counts by name."""
 
     radio_ready: bool = True
     radio_state_s: float = 0.0
@@ -157,6 +162,7 @@ class Facts:
     blackout_proposed: tuple[Proposal, ...] = ()
     boxes_silent: tuple[str, ...] = ()
     boxes_faulty: tuple[FaultyBox, ...] = ()
+    calls_kept: dict[str, int] = field(default_factory=dict)
     keys_open: tuple[str, ...] = ()
     files_changed: tuple[str, ...] = ()
     incidents: frozenset[str] = frozenset()
@@ -177,6 +183,7 @@ def judge(facts: Facts) -> list[Alarm]:
     raised |= {name: str(count) for name, count in counts if count}
     lists = (
         ("radio_settings", facts.radio_differences),
+        ("call_in_box", tuple(f"{name}: {count}" for name, count in facts.calls_kept.items())),
         ("box_silent", facts.boxes_silent),
         ("box_faulty", tuple(map(_complaint, facts.boxes_faulty))),
         ("key_change_open", facts.keys_open),
@@ -243,6 +250,7 @@ async def look(gateway: Gateway) -> list[Alarm]:
     unread = late = lost = refused = surplus = 0
     proposed: list[Proposal] = []
     faulty: list[FaultyBox] = []
+    kept: dict[str, int] = {}
     heard: dict[int, int] = {}
     incidents: frozenset[str] = frozenset()
     try:
@@ -267,6 +275,7 @@ async def look(gateway: Gateway) -> list[Alarm]:
         )
         proposed = await blackout.proposals(gateway, now_ms)
         faulty = await box_faults.faulty(gateway, now_ms)
+        kept = await box_faults.calls_kept(gateway, now_ms)
         heard = {row[0]: row[1] for row in await gateway.store.rows("SELECT node_num, heard_ms FROM box")}
         refused = sum(city.set_aside.values())
         if refused and not await _waits_long(gateway, now_ms):
@@ -309,6 +318,7 @@ async def look(gateway: Gateway) -> list[Alarm]:
             blackout_proposed=tuple(proposed),
             boxes_silent=tuple(silent),
             boxes_faulty=tuple(faulty),
+            calls_kept=kept,
             keys_open=tuple(box.name for box in gateway.boxes.values() if box.next_root_key is not None),
             files_changed=from_disk.files_changed,
             incidents=incidents,

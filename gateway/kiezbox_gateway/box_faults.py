@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What boxes say of themselves that somebody has to see to: parts that fail, and messages that they could not send.
+"""What boxes say of themselves that somebody has to see to: parts that fail, messages that they could not send, calls
+for help that they still have.
 
 A box tells numbers only; the words for them are here, as English keys of `language`. Not here: the mains and the mode
 (blackout.py), boxes that say nothing (alarms.py). Called by `alarms` and by the metrics.
@@ -25,6 +26,9 @@ UNSENT_MANY = 20
 
 WORD_MS = 86_400_000
 """A box that was not heard for so long is `box_silent` instead."""
+
+CALL_KEPT_MS = 3_600_000
+"""By then a call has got through if it can."""
 
 
 @dataclass(frozen=True)
@@ -68,3 +72,15 @@ async def faulty(gateway: Gateway, now_ms: int) -> list[FaultyBox]:
             if each.parts or each.unsent >= UNSENT_MANY:
                 found.append(each)
     return found
+
+
+async def calls_kept(gateway: Gateway, now_ms: int) -> dict[str, int]:
+    """By the name of the box: calls that no gateway had an hour ago, as it said then, less those that came since.
+    Raises StoreError."""
+    rows = await gateway.store.rows(
+        "SELECT node_num, json_extract(health, '$.calls_open') - (SELECT count(*) FROM message m WHERE m.received_ms >"
+        " box.health_ms AND m.kind IN ('call', 'button') AND m.node_num = box.node_num) FROM box"
+        " WHERE json_extract(health, '$.calls_open') > 0 AND health_ms < ? ORDER BY node_num",
+        (now_ms - CALL_KEPT_MS,),
+    )
+    return {gateway.boxes[row[0]].name: row[1] for row in rows if row[0] in gateway.boxes and row[1] > 0}

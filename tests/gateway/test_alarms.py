@@ -19,6 +19,7 @@ CAUSES: dict[str, dict[str, Any]] = {
     "call_unread": {"calls_unread": 2},
     "call_not_at_city": {"calls_not_at_city": 1},
     "answer_not_delivered": {"answers_lost": 1},
+    "call_in_box": {"calls_kept": {"Box 1": 2}},
     "blackout_proposed": {"blackout_proposed": (Proposal(1, "Box 1", grid_lost=True),)},
     "texts_surplus": {"texts_surplus": 3},
     "radio_away": {"radio_ready": False, "radio_state_s": 61},

@@ -8,6 +8,7 @@ import pytest
 
 from kiezbox.box import health
 from kiezbox_gateway import alarms, box_faults, language
+from tests.gateway.deployment import emergency
 from tests.gateway.running import running_gateway
 
 DOCUMENT = Path(__file__).parents[2] / "docs/wire-format.md"
@@ -48,3 +49,25 @@ async def test_a_box_that_fails_is_an_alarm_until_it_says_otherwise(tmp_path: Pa
         running.deliver(second, second.send("health", {"faults": 0, "unsent": 20})[1])
         await running.stored(4)
         assert (await told())["box_faulty"] == "Box 1 (20 messages not sent)"
+
+
+async def test_calls_that_a_box_said_it_has_and_that_did_not_come_are_an_urgent_alarm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_gateway(tmp_path) as running:
+        gateway, box = running.gateway, running.boxes[0]
+
+        async def told() -> dict[str, str]:
+            return {each.name: each.detail for each in await alarms.look(gateway) if each.urgent}
+
+        running.deliver(box, box.send("health", {"calls_open": 2})[1])
+        await running.stored(1)
+        assert await told() == {}, "they are on their way"
+        monkeypatch.setattr(box_faults, "CALL_KEPT_MS", -1_000)
+        assert await told() == {"call_in_box": "Box 0: 2"}
+        running.deliver(box, box.send("emergency", emergency("Hilfe", "KEPT2345"))[1])
+        await running.stored(2)
+        assert await told() == {"call_in_box": "Box 0: 1"}
+        running.deliver(box, box.send("health", {"calls_open": 0})[1])
+        await running.stored(3)
+        assert await told() == {}
