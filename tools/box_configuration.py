@@ -25,8 +25,9 @@ start with a wrong file. Keys without a default must be given. The file is UTF-8
 control characters; of a key that is given twice the last one counts.
 
 A gateway changes keys with a signed `configuration` message (docs/wire-format.md, kind 20). The box judges the result
-as a whole, stores it in one step, and answers: applied, applied with `restart`, or refused with the keys at fault;
-then nothing has changed. `by message` says under which name a key travels.
+as a whole, stores it in one step, and answers: applied, applied with `restart`, or refused with the keys at fault, or
+with `flash` or `memory` if it could not be stored; then nothing has changed. `by message` says under which name a key
+travels.
 
 When a change takes effect:
 

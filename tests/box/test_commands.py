@@ -170,7 +170,7 @@ def test_no_configuration_message_whatever_breaks_a_box(town) -> None:
     assert len(results) > 0.8 * count
     assert results[-1][0] == 1
     known = {row[0] for row in configuration.rows()} | set(configuration.MESSAGE_KEYS.split(" "))
-    known |= {"key_id", "public_key", "revoked_key_id", "root_key", "restart", "+", "flash", ""}
+    known |= {"key_id", "public_key", "revoked_key_id", "root_key", "restart", "+", "flash", "memory", ""}
     assert {word for _, detail in results for word in detail.split(" ")} <= known
     assert one.box.crashes == []
     faults = [message.get("crash") for _, message in one.told("health")]

@@ -29,12 +29,15 @@ from tests.box.lone_box import CONFIGURATION, LoneBox
 
 PROGRAM = Path(__file__).resolve().parent / "on_micropython/configuration_fuzz.py"
 LONG = bool(os.environ.get("KIEZBOX_LONG"))
-BATCH = 400
-BATCHES = 250 if LONG else 2
+BATCH = 2_000 if LONG else 400
+BATCHES = 50 if LONG else 2
 MESSAGES = 100_000 if LONG else 600
 BOXES = 300 if LONG else 8
 HEAP_KIB = 72
 """About what a starting box has left for this."""
+
+MESSAGES_HEAP_KIB = 96
+"""The program holds two boxes' settings at a time, to compare them."""
 
 HEAP_DRIFT_BYTES = 512
 ANSWER_MS = 1_000
@@ -74,9 +77,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return rom_image(build(tmp_path_factory.mktemp("firmware")), programs)
 
 
-def played(image: Path, *arguments: str) -> list[Any]:
+def played(image: Path, heap_kib: int, *arguments: str) -> list[Any]:
     result = subprocess.run(
-        board.command(image, "configuration_fuzz", *arguments, heap_kib=HEAP_KIB),
+        board.command(image, "configuration_fuzz", *arguments, heap_kib=heap_kib),
         capture_output=True,
         check=False,
         timeout=3_600,
@@ -246,10 +249,12 @@ def test_a_file_is_right_or_refused_with_a_sentence(image: Path, tmp_path: Path)
                 make_case(chance, case)
             if any(case.glob("config.?")):
                 (case / "was_stored").touch()
-        found = played(image, "files", str(folder), str(BATCH))
+        found = played(image, HEAP_KIB, "files", str(folder), str(BATCH))
         assert len(found) == BATCH
         kinds.update(judge(folder / str(number), one) for number, one in enumerate(found))
-        heaps.append((found[BATCH // 4]["heap"], found[-1]["heap"]))
+        # What one case leaves until the next depends on the case; the least of many does not.
+        used = [one["heap"] for one in found]
+        heaps.append((min(used[BATCH // 4 : BATCH // 2]), min(used[-BATCH // 4 :])))
         shutil.rmtree(folder)
     print("configuration files:", dict(kinds), "heap in use, bytes:", min(heaps), max(heaps))
     assert min(kinds[kind] for kind in ("right", "wrong", "no JSON", "stored, runs", "stored, does not")) > 10
@@ -294,7 +299,7 @@ def test_a_message_changes_all_or_nothing_and_flash_says_the_same(image: Path, t
         for _ in range(MESSAGES):
             body = some_message(chance)
             file.write(len(body).to_bytes(2, "little") + body)
-    (told,) = played(image, "messages", str(tmp_path))
+    (told,) = played(image, MESSAGES_HEAP_KIB, "messages", str(tmp_path))
     print("configuration messages:", told)
     assert told["wrong"] == 0
     assert min(told["applied"], told["refused"]) > 20
@@ -316,7 +321,7 @@ def test_the_whole_box_runs_with_what_it_took_and_ends_with_a_sentence_otherwise
         try:
             values = configuration.complete(strictly(offer))
             right = configuration.problems(values) == []
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             right = False
         if not right:
             with pytest.raises(VmError, match="Unprovisioned: the configuration of this box is wrong: "):

@@ -142,3 +142,24 @@ def test_more_than_flash_gives_back_is_refused(tmp_path: Path) -> None:
     # On trial the file would hold all of it twice.
     assert settings.change({"hop_limit": 4}) == (REFUSED, "flash", False)
     assert boot(tmp_path).values == settings.values
+
+
+@pytest.mark.parametrize(("error", "detail"), [(OSError(28), "flash"), (MemoryError(), "memory")])
+def test_what_cannot_be_stored_now_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, detail: str
+) -> None:
+    boot(tmp_path, CONFIGURATION).change({"hop_limit": 2})
+    running = boot(tmp_path)
+
+    def refuse(_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as short:
+        short.setattr(running._room, "write", refuse)
+        running.heard()
+        assert running.on_trial
+        assert not running.give_back()
+        assert running.change({"place": "Neu"}) == (REFUSED, detail, False)
+    running.heard()
+    assert not running.on_trial
+    assert not boot(tmp_path).on_trial

@@ -64,7 +64,10 @@ class Settings:
     def change(self, message: dict) -> "tuple[int, str, bool]":
         """Apply a proven configuration message: result and detail for the gateway, and whether a restart is due."""
         schema = _schema()
-        values, found, effect = schema.change(self.values, message)
+        try:
+            values, found, effect = schema.change(self.values, message)
+        except MemoryError:
+            return REFUSED, "memory", False
         if found:
             return REFUSED, schema.detail(found), False
         if values != self.values:
@@ -72,8 +75,10 @@ class Settings:
             before = self._before or (self.values if effect == "trial" else None)
             try:
                 self._save(values, before)
-            except (OSError, MemoryError):
+            except OSError:
                 return REFUSED, "flash", False
+            except MemoryError:
+                return REFUSED, "memory", False
             self._before = before
             self.values = values
             if effect == "trial":
@@ -85,7 +90,7 @@ class Settings:
         if self.on_trial:
             try:
                 self._save(self.values, None)
-            except OSError:
+            except (OSError, MemoryError):
                 return  # The next word of a gateway tries again.
             self._before = None
             self.on_trial = False
@@ -96,7 +101,7 @@ class Settings:
             return False
         try:
             self._save(self._before, None)
-        except OSError:
+        except (OSError, MemoryError):
             return False
         self.on_trial = False
         return True

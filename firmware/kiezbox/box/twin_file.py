@@ -63,11 +63,13 @@ class TwinFile:
         """After this returns, flash holds `values`. Raises OSError if the medium refuses, or if they are too long; then
         the old ones count.
         """
-        body = (str(self._number + 1) + " " + json.dumps(values)).encode()
-        if len(body) > LENGTH_MAX - 9:
+        number = (str(self._number + 1) + " ").encode()
+        body = json.dumps(values).encode()
+        if len(number) + len(body) > LENGTH_MAX - 9:
             raise OSError(27)  # EFBIG
         with open(self._path + self._next, "wb") as file:
-            file.write(("%08x " % (crc32(body) & 0xFFFFFFFF)).encode())
+            file.write(("%08x " % (crc32(body, crc32(number)) & 0xFFFFFFFF)).encode())
+            file.write(number)
             file.write(body)
         self._number += 1
         self._next = "b" if self._next == "a" else "a"

@@ -93,6 +93,7 @@ def by_message(folder):
             settings = send(settings, folder, file.read(int.from_bytes(head, "little")), told)
             number += 1
             if number % RESTART_EVERY == 0:
+                settings = None
                 settings = settings_in(folder)
                 if number % (2 * RESTART_EVERY) and settings.give_back():
                     told["given_back"] += 1
