@@ -47,11 +47,8 @@ def files(folder, count):
         root = folder + "/" + str(number)
         found = {}
         try:
-            settings = settings_in(root)
-            found["values"] = settings.values
-            again = settings_in(root)
-            found["stored"] = again.values == settings.values
-            settings = again = None
+            found["values"] = settings_in(root).values
+            found["stored"] = settings_in(root).values == found["values"]
         except Unprovisioned as error:
             found["says"] = str(error)
         except Exception as error:  # noqa: BLE001  Whatever it is, this box would not start.
