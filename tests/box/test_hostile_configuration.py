@@ -209,7 +209,7 @@ def judge(folder: Path, found: dict[str, Any]) -> str:
     assert "crash" not in found, (folder, found)
     if "values" in found:
         assert configuration.problems(found["values"]) == [], folder
-        assert found["stored"], folder
+        assert found.get("values_again") == found["values"], folder
     else:
         assert found["says"].startswith("th"), found
         assert "\n" not in found["says"]
