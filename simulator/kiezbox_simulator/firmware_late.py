@@ -74,8 +74,8 @@ class _Split:
             if missing or module not in self._linked.starts:
                 raise FirmwareSourceError(f"late.toml: {module} has no {', '.join(sorted(missing)) or 'place here'}")
         self._check_globals()
-        taken = {id(node) for unit in self._units.values() for node in unit.nodes}
-        for node, inside in self._names(self._tree, ""):
+        taken = {id(node): unit.name for unit in self._units.values() for node in unit.nodes}
+        for node, inside in self._names(self._tree, "", taken, set()):
             unit = self._owner.get(node.id)
             if unit and unit != inside:
                 self._edits.put(node, f'{_LOADER}("{unit}").{node.id}')
@@ -86,7 +86,7 @@ class _Split:
         return "\n".join(whole) + "\n", units
 
     @staticmethod
-    def _take_out(statement: ast.stmt, whole: list[str], taken: set[int]) -> None:
+    def _take_out(statement: ast.stmt, whole: list[str], taken: dict[int, str]) -> None:
         inner = statement.body if isinstance(statement, ast.ClassDef) else []
         gone = [node for node in [statement, *inner] if id(node) in taken]
         for node in gone:
@@ -150,17 +150,11 @@ class _Split:
                 if used & changed:
                     raise FirmwareSourceError(f"late.toml: {unit.name} uses {min(used & changed)}, which is set again")
 
-    def _names(self, node: ast.AST, inside: str) -> Iterator[tuple[ast.Name, str]]:
-        """Every name that is read and is nobody's local, and the unit it stands in."""
-        local: dict[int, set[str]] = {}
-        yield from self._walk(node, inside, local, set())
-
-    def _walk(
-        self, node: ast.AST, inside: str, local: dict[int, set[str]], hidden: set[str]
+    def _names(
+        self, node: ast.AST, inside: str, taken: dict[int, str], hidden: set[str]
     ) -> Iterator[tuple[ast.Name, str]]:
-        for unit in self._units.values():
-            if any(node is one for one in unit.nodes):
-                inside = unit.name
+        """Every name that is read and is nobody's local, and the unit it stands in."""
+        inside = taken.get(id(node), inside)
         if isinstance(node, _Function | ast.Lambda):
             hidden = hidden | {one.arg for one in ast.walk(node.args) if isinstance(one, ast.arg)}
             hidden |= {
@@ -169,7 +163,7 @@ class _Split:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id not in hidden:
             yield node, inside
         for child in ast.iter_child_nodes(node):
-            yield from self._walk(child, inside, local, hidden)
+            yield from self._names(child, inside, taken, hidden)
 
     def _unit_text(self, unit: _Unit, whole: list[str]) -> str:
         lines = [""] * len(whole)
