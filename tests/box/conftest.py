@@ -1,15 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kiezbox_simulator.firmware_build import FirmwareBuild, build
+from kiezbox_simulator.firmware_build import FIRMWARE_DIR, FirmwareBuild, build
 from kiezbox_simulator.virtual.vm_pool import compile_vm
 from tests.box.lone_box import LoneBox
 
 MakeBox = Callable[..., LoneBox]
+RunProgram = Callable[..., None]
+_PROGRAMS = Path(__file__).resolve().parent / "on_micropython"
+
+
+@pytest.fixture(scope="session")
+def run_on_micropython() -> RunProgram:
+    """Runs a program of on_micropython with the firmware's sources; fails with what it said if it does."""
+
+    def run(name: str, *options: str) -> None:
+        result = subprocess.run(
+            [str(Path(sys.executable).parent / "micropython"), *options, str(_PROGRAMS / name)],
+            env={**os.environ, "MICROPYPATH": f"{FIRMWARE_DIR}:.frozen"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kiezbox.box.journal import RECORD_LENGTH_MAX, Journal
-from kiezbox_simulator.firmware_build import FIRMWARE_DIR
+from tests.box.conftest import RunProgram
 
-PROGRAM = Path(__file__).resolve().parent / "on_micropython" / "abandoned_reader.py"
 Open = Callable[[], Journal]
 
 
@@ -167,14 +163,6 @@ def test_a_closed_journal_goes_on(opened: Open) -> None:
     assert [kind for kind, _ in journal.records()] == [1, 2]
 
 
-def test_no_open_file_is_left_to_the_garbage_collector() -> None:
+def test_no_open_file_is_left_to_the_garbage_collector(run_on_micropython: RunProgram) -> None:
     """It once was, and a box that renamed a file at that moment hung in LittleFS for ever, or crashed."""
-    result = subprocess.run(
-        [str(Path(sys.executable).parent / "micropython"), "-X", "heapsize=600k", str(PROGRAM)],
-        env={**os.environ, "MICROPYPATH": f"{FIRMWARE_DIR}:.frozen"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+    run_on_micropython("abandoned_reader.py", "-X", "heapsize=600k")
