@@ -59,16 +59,15 @@ async def unsent(gateway: Gateway) -> dict[str, int]:
 async def faulty(gateway: Gateway, now_ms: int) -> list[FaultyBox]:
     """By node number. Raises StoreError."""
     rows = await gateway.store.rows(
-        "SELECT node_num, json_extract(health, '$.faults') FROM box WHERE health IS NOT NULL AND heard_ms > ?"
-        " ORDER BY node_num",
+        "SELECT node_num, json_extract(health, '$.faults'), json_extract(health, '$.unsent') FROM box"
+        " WHERE health IS NOT NULL AND heard_ms > ? ORDER BY node_num",
         (now_ms - WORD_MS,),
     )
-    lost = await unsent(gateway)
     found = []
-    for node_num, value in rows:
+    for node_num, value, lost in rows:
         box = gateway.boxes.get(node_num)
         if box is not None:
-            each = FaultyBox(box.name, tuple(parts_of(value)), lost.get(box.name, 0))
+            each = FaultyBox(box.name, tuple(parts_of(value)), lost if isinstance(lost, int) else 0)
             if each.parts or each.unsent >= UNSENT_MANY:
                 found.append(each)
     return found
