@@ -202,19 +202,18 @@ class PacedGateway:
 
     def new_messages(self) -> Iterator[StoredMessage]:
         """What its database holds since the last time, oldest first."""
-        for sequence, message in self._select("sequence > ? ORDER BY sequence", self._read_up_to):
-            self._read_up_to = sequence
-            yield message
-
-    def _select(self, condition: str, *values: int) -> list[tuple[int, StoredMessage]]:
-        columns = "sequence, id, kind, node_num, counter, received_ms, body"
-        query = f"SELECT {columns} FROM message WHERE {condition}"  # noqa: S608  Our own words.
+        query = (
+            "SELECT sequence, id, kind, node_num, counter, received_ms, body FROM message"
+            " WHERE sequence > ? ORDER BY sequence"
+        )
         uri = f"{self.folder.database.absolute().as_uri()}?mode=ro"
         try:
             with closing(sqlite3.connect(uri, uri=True, timeout=READ_TIMEOUT_S)) as connection:
-                rows = connection.execute(query, values).fetchall()
+                rows = connection.execute(query, (self._read_up_to,)).fetchall()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN):
-                return []  # Being started after it was killed: the next look finds it.
+                return  # Being started after it was killed: the next look finds it.
             raise
-        return [(row[0], StoredMessage(*row[1:])) for row in rows]
+        for sequence, *columns in rows:
+            self._read_up_to = sequence
+            yield StoredMessage(*columns)
