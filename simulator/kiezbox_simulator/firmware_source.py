@@ -5,7 +5,9 @@
    any module, its value takes its place. On the board each such name would need an entry in the dictionary of its
    module, one in that of each module that imports it, and one in the table of names.
 2. What stands under `if TYPE_CHECKING:` is left out.
-3. So are imports of which nothing is left. Line numbers stay as they are.
+3. So is what stands under `except ImportError:` for another interpreter, where the firmware tries at its top what
+   MicroPython has.
+4. So are imports of which nothing is left. Line numbers stay as they are.
 
 What could make this wrong is an error: a constant that is hidden by another name, or changed from outside. Not here:
 compiling (firmware_build.py). Called by it.
@@ -154,7 +156,7 @@ class Edits:
         self.lines = source.encode().splitlines(keepends=True)
         self._edits: list[tuple[int, int, int, int, str]] = []
 
-    def put(self, node: ast.stmt | ast.expr, text: str) -> None:
+    def put(self, node: ast.stmt | ast.expr | ast.excepthandler, text: str) -> None:
         """`text` in the place of a node."""
         last, end = node.end_lineno or node.lineno, node.end_col_offset or 0
         self._edits.append((node.lineno - 1, node.col_offset, last - 1, end, text))
@@ -192,8 +194,11 @@ class _Editor:
             )
             if for_types or (self._is_firmware and _defined(statement) in self._scope.own):
                 self._edits.put(statement, "")
-            else:
-                self._visit(statement, imports)
+                continue
+            if self._is_firmware and _has_other_interpreter(statement):
+                self._edits.rename(statement.lineno, 0, "try", "if 1")
+                self._edits.put(statement.handlers[0], "")  # type: ignore[attr-defined]
+            self._visit(statement, imports)
         for statement in imports:
             self._import(statement, statement in tree.body)
 
@@ -237,6 +242,14 @@ class _Editor:
     def text(self) -> str:
         """The source with all changes."""
         return self._edits.text()
+
+
+def _has_other_interpreter(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Try)
+        and isinstance(statement.body[0], ast.ImportFrom)
+        and [ast.unparse(handler.type) for handler in statement.handlers if handler.type] == ["ImportError"]
+    )
 
 
 def _is_for_types(node: ast.expr) -> bool:

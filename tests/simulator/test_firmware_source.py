@@ -47,6 +47,14 @@ def test_what_is_for_type_checkers_is_left_out() -> None:
     assert result.split() == ["x", "=", "1"]
 
 
+def test_what_is_for_another_interpreter_is_left_out() -> None:
+    source = "try:\n    from cryptolib import aes\n\n    f = aes\nexcept ImportError:\n    import f\n\nx = 1\n"
+    assert rewritten(source).rstrip() == "if 1:\n    from cryptolib import aes\n\n    f = aes\n\n\n\nx = 1"
+    assert "except" in rewritten(source, "a_test"), "a program may run elsewhere"
+    for other in ("    f = 1\nexcept ImportError", "    from cryptolib import aes\nexcept OSError"):
+        assert "except" in rewritten(f"try:\n{other}:\n    f = 2\n")
+
+
 def test_an_import_inside_a_function_leaves_a_statement() -> None:
     source = "def f():\n    from kiezbox.wire import SIZE\n    return SIZE\n"
     assert rewritten(source).splitlines()[1] == "    pass"
@@ -107,5 +115,5 @@ def _definitions(tree: ast.Module) -> list[tuple[str, int]]:
         for statement in ast.walk(tree)
         if isinstance(statement, ast.FunctionDef | ast.ClassDef)
         and not any(isinstance(base, ast.Name) and base.id == "Protocol" for base in getattr(statement, "bases", ()))
-        and statement in [one for top in tree.body if not isinstance(top, ast.If) for one in ast.walk(top)]
+        and statement in [one for top in tree.body if not isinstance(top, ast.If | ast.Try) for one in ast.walk(top)]
     ]

@@ -37,7 +37,7 @@ def ctr_crypt(key: bytes, counter_block: bytes, data: bytes) -> bytes:
     Raises ValueError for other lengths of key or block.
     """
     if len(key) not in (16, 32) or len(counter_block) != 16:
-        raise ValueError("aes_ctr: key of 16 or 32 bytes, counter block of 16")
+        raise ValueError("length of key or block")
     return ctr_mix(block_cipher(key), counter_block, data)
 
 

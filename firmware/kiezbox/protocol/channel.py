@@ -12,19 +12,6 @@ from kiezbox.protocol.frame import HEADER_LENGTH
 DEFAULT_KEY = b"\xd4\xf1\xbb\x3a\x20\x29\x07\x59\xf0\xbc\xff\xab\xcf\x4e\x69\x01"
 _ZEROS = bytes(4)
 
-PRESET_DISPLAY_NAMES = {
-    "SHORT_TURBO": "ShortTurbo",
-    "SHORT_FAST": "ShortFast",
-    "SHORT_SLOW": "ShortSlow",
-    "MEDIUM_FAST": "MediumFast",
-    "MEDIUM_SLOW": "MediumSlow",
-    "LONG_FAST": "LongFast",
-    "LONG_MODERATE": "LongMod",
-    "LONG_SLOW": "LongSlow",
-    "LONG_TURBO": "LongTurbo",
-}
-"""What a channel with an empty name is called, by preset."""
-
 
 def expand_key(psk: bytes) -> bytes:
     """The AES key of 0 (no encryption), 16 or 32 bytes that a stored key of 0 to 32 bytes stands for.

@@ -26,14 +26,8 @@ def encode_device_telemetry(
     """Payload of TELEMETRY_APP, DeviceMetrics: battery level 0..100 %, voltage, use of the channel by all, own share
     of the last hour in 0.1 %, uptime. time_s: unix time, 0 not known.
     """
-    metrics = (
-        _varint(1, battery_pct)
-        + _float(2, battery_mv, 1000)
-        + _float(3, channel_use_pct, 1)
-        + _float(4, airtime_dpct, 10)
-        + _varint(5, uptime_s)
-    )
-    return _telemetry(time_s, _DEVICE, metrics)
+    metrics = (battery_pct, battery_mv, channel_use_pct, airtime_dpct, uptime_s)
+    return _telemetry(time_s, _DEVICE, metrics, (0, 1000, 1, 10, 0))
 
 
 def encode_environment_telemetry(
@@ -46,35 +40,29 @@ def encode_environment_telemetry(
     """Payload of TELEMETRY_APP, EnvironmentMetrics: from 0.01 C, 0.1 %, 10 Pa and ohm to degrees, percent, hPa and
     megohm in 32-bit floats, as the schema has them.
     """
-    metrics = (
-        _float(1, temperature_cc, 100)
-        + _float(2, humidity_dpct, 10)
-        + _float(3, pressure_dpa, 10)
-        + _float(4, gas_ohm, 1_000_000)
-    )
-    return _telemetry(time_s, _ENVIRONMENT, metrics)
+    metrics = (temperature_cc, humidity_dpct, pressure_dpa, gas_ohm)
+    return _telemetry(time_s, _ENVIRONMENT, metrics, (100, 10, 10, 1_000_000))
 
 
 def encode_air_telemetry(
     time_s: int, pm1_dugm3: "int | None" = None, pm25_dugm3: "int | None" = None, pm10_dugm3: "int | None" = None
 ) -> bytes:
     """Payload of TELEMETRY_APP, AirQualityMetrics: particulate matter, from 0.1 ug/m3 to the schema's whole ug/m3."""
-    metrics = b""
-    number = 1
-    for value in (pm1_dugm3, pm25_dugm3, pm10_dugm3):
-        metrics += _varint(number, None if value is None else (value + 5) // 10)
-        number += 1
-    return _telemetry(time_s, _AIR_QUALITY, metrics)
+    metrics = [None if value is None else (value + 5) // 10 for value in (pm1_dugm3, pm25_dugm3, pm10_dugm3)]
+    return _telemetry(time_s, _AIR_QUALITY, metrics, (0, 0, 0))
 
 
-def _varint(number: int, value: "int | None") -> bytes:
-    return b"" if value is None else bytes((number << 3 | VARINT,)) + encode_varint(value)
-
-
-def _float(number: int, value: "int | None", divisor: int) -> bytes:
-    return b"" if value is None else bytes((number << 3 | FIXED32,)) + struct.pack("<f", value / divisor)
-
-
-def _telemetry(time_s: int, number: int, metrics: bytes) -> bytes:
+def _telemetry(
+    time_s: int, number: int, metrics: "list[int | None] | tuple[int | None, ...]", divisors: "tuple[int, ...]"
+) -> bytes:
+    """Fields 1, 2 ... of a kind of metrics; divisor 0: a whole number, else a float in units of so many of ours."""
+    body = b""
+    for field, value in enumerate(metrics, 1):
+        divisor = divisors[field - 1]
+        if value is not None:
+            if divisor:
+                body += bytes((field << 3 | FIXED32,)) + struct.pack("<f", value / divisor)
+            else:
+                body += bytes((field << 3 | VARINT,)) + encode_varint(value)
     time = b"\x0d" + time_s.to_bytes(4, "little") if time_s else b""
-    return time + bytes((number << 3 | BYTES, len(metrics))) + metrics
+    return time + bytes((number << 3 | BYTES, len(body))) + body

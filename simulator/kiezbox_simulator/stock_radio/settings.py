@@ -11,13 +11,26 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from meshtastic.protobuf import channel_pb2, config_pb2, deviceonly_pb2, localonly_pb2, mesh_pb2
 
-from kiezbox.protocol.channel import PRESET_DISPLAY_NAMES, Channel
+from kiezbox.protocol.channel import Channel
 
 CHANNELS = 8
 DEFAULT_HOP_LIMIT = 3
 DEFAULT_PSK = b"\x01"
 STATE_VERSION = 24
 """DEVICESTATE_CUR_VER of firmware 2.7."""
+
+PRESET_DISPLAY_NAMES = {
+    "SHORT_TURBO": "ShortTurbo",
+    "SHORT_FAST": "ShortFast",
+    "SHORT_SLOW": "ShortSlow",
+    "MEDIUM_FAST": "MediumFast",
+    "MEDIUM_SLOW": "MediumSlow",
+    "LONG_FAST": "LongFast",
+    "LONG_MODERATE": "LongMod",
+    "LONG_SLOW": "LongSlow",
+    "LONG_TURBO": "LongTurbo",
+}
+"""What a channel with an empty name is called, by preset."""
 
 
 class RadioSettings:

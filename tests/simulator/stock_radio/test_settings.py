@@ -6,7 +6,7 @@ from pathlib import Path
 from meshtastic.protobuf import channel_pb2, config_pb2
 
 from kiezbox.protocol.channel import Channel
-from kiezbox_simulator.stock_radio.settings import RadioSettings
+from kiezbox_simulator.stock_radio.settings import PRESET_DISPLAY_NAMES, RadioSettings
 
 KEY = bytes(range(32))
 
@@ -65,3 +65,10 @@ def test_saved_settings_come_back(tmp_path: Path) -> None:
         "/prefs/module.proto",
     ]
     assert not list(tmp_path.rglob("*.new"))
+
+
+def test_every_preset_has_a_name_for_a_channel_without_one() -> None:
+    settings = RadioSettings(1, "Long", "Shrt", b"entropy")
+    for preset, name in PRESET_DISPLAY_NAMES.items():
+        settings.config.lora.modem_preset = config_pb2.Config.LoRaConfig.ModemPreset.Value(preset)
+        assert settings.mesh_channels()[0][1].name == name
