@@ -51,7 +51,7 @@ class LoadError(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """What one run saw. Bytes of the 64-bit VM's heap."""
+    """What one run saw. Bytes of heap, on the interpreter in use."""
 
     started_bytes: int
     imported_bytes: int

@@ -8,9 +8,13 @@ import pytest
 
 from bench import firmware, loaded_box
 from kiezbox_simulator.firmware_build import FIRMWARE_DIR
+from kiezbox_simulator.interpreter import interpreter
 
 BUDGETS = tomllib.loads((FIRMWARE_DIR / "budgets.toml").read_text())
 SLACK = 0.96
+on_64_bits = pytest.mark.skipif(
+    interpreter().word_bits != 64, reason="the budgets of heap are those of the 64-bit interpreter"
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +42,12 @@ def test_bytecode_and_data_keep_to_their_budgets(folder: Path, rom: Path) -> Non
     assert set(sizes_bytes) - set(BUDGETS["mpy_bytes"]) == {"data", "kiezbox", "boards"}
 
 
+@on_64_bits
 def test_what_is_imported_keeps_to_its_budget(rom: Path, folder: Path) -> None:
     keeps("the imported firmware", firmware.imported_bytes(rom, folder / "imported"), BUDGETS["heap"]["imported_bytes"])
 
 
+@on_64_bits
 def test_fifteen_phones_a_full_outbox_and_a_busy_band_fit_into_the_heap(rom: Path, folder: Path) -> None:
     load = loaded_box.play(rom, folder / "load", BUDGETS["heap"]["load_kib"])
     assert load.pages == loaded_box.OUTBOX_CALLS + loaded_box.PHONES * 4 * loaded_box.ROUNDS

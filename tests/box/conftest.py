@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 
 from kiezbox_simulator.firmware_build import FIRMWARE_DIR, FirmwareBuild, build
+from kiezbox_simulator.interpreter import interpreter
 from kiezbox_simulator.virtual.vm_pool import compile_vm
 from tests.box.lone_box import LoneBox
 
@@ -23,7 +23,7 @@ def run_on_micropython() -> RunProgram:
 
     def run(name: str, *options: str) -> None:
         result = subprocess.run(
-            [str(Path(sys.executable).parent / "micropython"), *options, str(_PROGRAMS / name)],
+            [interpreter().path, *options, str(_PROGRAMS / name)],
             env={**os.environ, "MICROPYPATH": f"{FIRMWARE_DIR}:.frozen"},
             capture_output=True,
             text=True,

@@ -3,12 +3,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from kiezbox_simulator import firmware_build
+from kiezbox_simulator.interpreter import interpreter
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_the_vm_runs_what_was_built(firmware_dir: Path, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("import asyncio, kiezbox\nprint(kiezbox.__version__, kiezbox.__file__)\n")
     output = subprocess.run(
-        [Path(sys.executable).parent / "micropython", "-X", "heapsize=128k", program],
+        [interpreter().path, "-X", "heapsize=128k", program],
         env={**os.environ, "MICROPYPATH": built.micropython_path()},
         capture_output=True,
         text=True,

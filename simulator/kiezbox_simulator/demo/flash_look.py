@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from kiezbox_simulator.box_process import FLASH_BYTES, VM_DIR
-from kiezbox_simulator.program import installed_command
+from kiezbox_simulator.interpreter import interpreter
 
 _PROGRAM = """
 import json, sys, vfs
@@ -40,7 +40,7 @@ def _look(flash: Path, firmware_lib: Path) -> set[int]:
         shutil.copyfile(flash, copy)
         program.write_text(_PROGRAM.format(flash_bytes=FLASH_BYTES))
         result = subprocess.run(
-            [installed_command("micropython"), str(program), str(copy)],
+            [interpreter().path, str(program), str(copy)],
             capture_output=True,
             text=True,
             check=False,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kiezbox.protocol.channel import Channel
-from kiezbox_simulator.board import HEAP_KIB
+from kiezbox_simulator.board import heap_kib_of_a_box
 from kiezbox_simulator.box_process import BoxSpec, add_box, firmware_image
 from kiezbox_simulator.demo import deployment as plan
 from kiezbox_simulator.demo.air_watch import AirWatch
@@ -91,7 +91,7 @@ class Stage:
         await self._start_radios(ether_port)
         say("The air and two Meshtastic radios: one on the gateway's desk, one in a resident's pocket.")
         await self._start_boxes(ether_port, image)
-        say(f"Five boxes: MicroPython with {HEAP_KIB} KiB of heap and a flash of its own for each.")
+        say(f"Five boxes: MicroPython with {heap_kib_of_a_box()} KiB of heap and a flash of its own for each.")
         self.gateway = GatewayProcess(self.programs, self.deployment.folder)
         await self.gateway.start()
         say(f"The gateway: {self.gateway.url}")

@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kiezbox_simulator import board
+from kiezbox_simulator.interpreter import interpreter
 
 SLEEP, TRANSMIT, LOG, SEND, CLOSE, RESET, CONSUMERS, NOTE, REPLY = range(9)
 RECEIVED, SENT, BUSY, OPEN, DATA, HANGUP, SENSORS, CUT, CLOCK, FAULT, BUTTON, GRID, DATAGRAM = range(32, 45)
@@ -84,7 +85,7 @@ class VmProcess:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", TURN_TIMEOUT_S, 0))
         # -m: for a file, its absolute folder would lie on the heap.
         command = [
-            str(Path(sys.executable).parent / "micropython"),
+            interpreter().path,
             "-X",
             f"heapsize={heap_kib}k",
             "-m",
