@@ -10,6 +10,8 @@ begins later takes its time, and whoever will touch the box at a later moment ha
 goes on without asking, and what it wants is done at the moment it came to. Something that reached it earlier all the
 same would be a mistake of the simulator, and is an error.
 
+Copies of what it had already wait for its next turn, each with its moment (repetition.py).
+
 Not here: when turns happen (vm_pool.py), what people do (phone.py).
 """
 
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from kiezbox.protocol.reading import VALUE_NAMES
 from kiezbox_simulator.scenario.power import ROUTER
 from kiezbox_simulator.virtual import vm_link
+from kiezbox_simulator.virtual.repetition import Repetitions
 from kiezbox_simulator.virtual.station import RECEIVED, Station
 from kiezbox_simulator.world import chance
 
@@ -85,6 +88,10 @@ class VmBox:
         self._schedule = pool.simulation.schedule
         self._image = image
         self._inputs: list[bytes] = []
+        self._input_us = -1
+        self._has_waiting = False
+        self._repetitions: Repetitions | None = None
+        self._measuring = False
         self._vm: vm_link.VmProcess | None = None
         self._running = False
         self._planned_us = -1
@@ -127,6 +134,7 @@ class VmBox:
             self._ended(str(error))
             return
         self._running = True
+        self._repetitions = Repetitions(self.station.node_num)
         self.trace("boot", str(self.boots))
         if self._clock_offset_s is not None:
             unix_s = self.pool.simulation.unix_s + self._clock_offset_s
@@ -170,7 +178,9 @@ class VmBox:
     def _stop(self) -> None:
         self._running = False
         self._planned_us = self._ahead_us = -1
+        self._repetitions = None
         self._inputs.clear()
+        self._has_waiting = self._measuring = False
         for connection in list(self._connections.values()):
             connection.open = False
             connection.on_close()
@@ -201,17 +211,35 @@ class VmBox:
 
     def put(self, kind: int, payload: bytes = b"") -> None:
         """Something happens to the box now."""
-        if self._ahead_us > self._schedule.now_us:
+        self._note_input(kind, payload)
+        if self._running:
+            self.pool.due(self)
+
+    def _note_input(self, kind: int, payload: bytes, waits: bool = False) -> None:
+        """For the next turn. `waits`: that may be later, so its moment is told as well."""
+        now_us = self._schedule.now_us
+        if self._ahead_us > now_us:
             raise RuntimeError(f"{self.station.name} was alone until {self._ahead_us} us, yet something came")
-        if self._vm is not None:
-            self._inputs.append(vm_link.record(kind, payload))
-            if self._running:
-                self.pool.due(self)
+        if self._vm is None:
+            return
+        self._has_waiting = self._has_waiting or waits
+        self._tell_moment(now_us)
+        self._inputs.append(vm_link.record(kind, payload))
+
+    def _tell_moment(self, now_us: int) -> None:
+        if self._has_waiting and self._input_us != now_us:
+            self._inputs.append(vm_link.record(vm_link.AT, struct.pack("<Q", now_us)))
+        self._input_us = now_us
 
     def receive(self, frame: bytes, rssi_dbm: int, snr_db: float) -> None:
         """From the ether."""
         quarters = max(-128, min(127, round(snr_db * 4)))
-        self.put(vm_link.RECEIVED, struct.pack("<hb", rssi_dbm, quarters) + frame)
+        payload = struct.pack("<hb", rssi_dbm, quarters) + frame
+        repeated = self._repetitions is not None and self._repetitions.is_one(frame)
+        if repeated and not self._measuring and not self._connections:
+            self._note_input(vm_link.RECEIVED, payload, waits=True)
+        else:
+            self.put(vm_link.RECEIVED, payload)
 
     def transmitted(self) -> None:
         """From the ether."""
@@ -236,6 +264,8 @@ class VmBox:
                 self.pool.simulation.ether.switch(self.station, True)
             elif kind in ("broken_flash", "broken_flash_over"):
                 self._flash_broken = kind == "broken_flash"
+            # Who knows what it still takes in: from now on it is woken for everything.
+            self._repetitions = None
             self.put(vm_link.FAULT, kind.encode())
 
     def connect(self, client: str, on_data: Callable[[bytes], None], on_close: Callable[[], None]) -> Connection | None:
@@ -281,10 +311,12 @@ class VmBox:
         """Hand over the moment and what happened."""
         if self._vm is None or not self._running:
             return
+        now_us = self._schedule.now_us
+        self._tell_moment(now_us)
         records = b"".join(self._inputs)
         self._inputs.clear()
+        self._has_waiting = False
         self._planned_us = -1
-        now_us = self._schedule.now_us
         alone_until_ms = (self._alone_until_us(now_us) - 1) // 1000
         try:
             busy_until_us = self.pool.simulation.ether.busy_until_us(self.station)
@@ -354,7 +386,11 @@ class VmBox:
             self.trace("log", payload.decode(errors="replace").replace("\n", " "))
 
     def _note(self, name: str, value: str) -> None:
-        if name == "measure":
+        if name == "late":
+            late_ms = self._schedule.now_us // 1000 - int(value)
+            self.pool.simulation.note(f"{self.station.name}: acted {late_ms} ms late, a mistake of the simulator")
+        elif name == "measure":
+            self._measuring = True
             self._later(MEASURE_US, self._measured)
         elif name == "router" and self.pool.simulation.power is not None:
             self.pool.simulation.power.switch(self.station.name, ROUTER, value == "1")
@@ -365,6 +401,7 @@ class VmBox:
     def _measured(self, boots: int) -> None:
         if boots != self.boots or not self._running:
             return
+        self._measuring = False
         values = {} if self._sensors_silent else self.pool.simulation.measure(self.station.name)
         if values:
             self.readings_made += 1

@@ -27,9 +27,10 @@ from kiezbox_simulator import board
 from kiezbox_simulator.interpreter import interpreter
 
 SLEEP, TRANSMIT, LOG, SEND, CLOSE, RESET, CONSUMERS, NOTE, REPLY = range(9)
-RECEIVED, SENT, BUSY, OPEN, DATA, HANGUP, SENSORS, CUT, CLOCK, FAULT, BUTTON, GRID, DATAGRAM = range(32, 45)
+RECEIVED, SENT, BUSY, OPEN, DATA, HANGUP, SENSORS, CUT, CLOCK, FAULT, BUTTON, GRID, DATAGRAM, AT = range(32, 46)
 FOREVER = 0xFFFF_FFFF_FFFF_FFFF
 NO_VALUE = -0x8000_0000
+BLOCK_LENGTH = 320
 
 TURN_TIMEOUT_S = 120
 """Wall time after which a box that does not end its turn counts as hung."""
@@ -118,7 +119,8 @@ class VmProcess:
         """Begin its turn at this moment with these records, one behind the other. Until `alone_until_ms` nothing else
         will reach it, whatever happens; until `busy_until_us` its channel is taken for certain."""
         try:
-            self._socket.sendall(_HEAD.pack(24 + len(records), now_ms, alone_until_ms, busy_until_us) + records)
+            head = _HEAD.pack(24 + len(records), now_ms, alone_until_ms, busy_until_us)
+            self._socket.sendall((head + records).ljust(BLOCK_LENGTH, b"\0"))
         except OSError as error:
             raise self._failure("has ended") from error
 

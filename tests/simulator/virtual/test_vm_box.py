@@ -6,6 +6,8 @@ import pytest
 
 from kiezbox_simulator.scenario import schema
 from kiezbox_simulator.scenario.simulation import Simulation
+from kiezbox_simulator.virtual.repetition import Repetitions
+from kiezbox_simulator.virtual.vm_box import VmBox
 
 BASE = {
     "title": "vm", "start": "2026-01-03T16:00:00+01:00", "duration_h": 1.2,
@@ -38,6 +40,21 @@ def test_one_core_or_two_and_any_order_of_starting_give_the_same_trace(run):
     first, second = run(cores=2), run(cores=1, start_order_seed=9)
     assert first.trace.count > 50
     assert first.trace.sha256 == second.trace.sha256
+
+
+def test_a_box_that_is_told_of_copies_later_does_the_same_as_one_that_is_woken_for_each(run, monkeypatch):
+    turns = []
+    begin_turn = VmBox.begin_turn
+    monkeypatch.setattr(VmBox, "begin_turn", lambda self: (turns.append(self), begin_turn(self)))
+    town = {"map": {"width_m": 5000, "height_m": 2500}, "boxes": {"kind": "vm", "count": 16}, "duration_h": 0.6}
+    later = run(**town)
+    turns_later = len(turns)
+    monkeypatch.setattr(Repetitions, "is_one", lambda self, frame: False)
+    at_once = run(**town)
+    assert turns_later < 0.8 * (len(turns) - turns_later)
+    assert later.trace.count > 200
+    assert not [text for _, text in later.events if "late" in text]
+    assert later.trace.sha256 == at_once.trace.sha256
 
 
 def test_calls_typed_into_the_page_reach_the_gateway_and_the_page_says_so(run):
