@@ -24,6 +24,8 @@ CHANNEL = Channel("Kiezbox", bytes(range(32)))
 PRESET = PRESETS["MEDIUM_FAST"]
 FRAMES = 64
 ROUNDS = 15
+ON_SINCE_MS = 40 * 86_400_000
+"""On 32 bits milliseconds are objects from the thirteenth day on."""
 
 
 def frames():
@@ -70,7 +72,7 @@ def measure(name, count, prepare, step):
 def judge(prepared, index):
     """Receive, decide, and schedule what is to be relayed."""
     node, received = prepared
-    node.receive(received[index], -100, 3, index * 10_000)
+    node.receive(received[index], -100, 3, ON_SINCE_MS + index * 10_000)
 
 
 def relay(channels=(CHANNEL,)):
@@ -78,7 +80,7 @@ def relay(channels=(CHANNEL,)):
     node = MeshNode(0x12, list(channels), PRESET, "CLIENT", 5, b"relay")
     for number in range(SIZE_DEFAULT):
         frame = encode_header(Header(BROADCAST, 0x7C000000 + number, 1 + number, 0, 3))
-        node.receive(frame, -100, 3, 0)
+        node.receive(frame, -100, 3, ON_SINCE_MS)
     return node
 
 
@@ -86,7 +88,7 @@ def relay_that_has_heard(received):
     """A relay that has heard them all, and those frames as another relay sends them."""
     node = relay()
     for frame in received:
-        node.receive(frame, -100, 3, 0)
+        node.receive(frame, -100, 3, ON_SINCE_MS)
     return node, [frame[:12] + bytes((frame[12] - 1,)) + frame[13:] for frame in received]
 
 

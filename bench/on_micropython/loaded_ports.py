@@ -12,6 +12,7 @@ from weather_sensor import WeatherSensor
 
 ROOT = "/box"
 _FRAME_MS = 250  # A frame of 60 bytes at MEDIUM_FAST.
+_ON_SINCE_MS = 40 * 86_400_000
 
 
 class RecordedRadio:
@@ -38,11 +39,13 @@ class RecordedRadio:
 
 
 class HostClock:
+    """As on a box that has been on for forty days: on 32 bits milliseconds are objects from the thirteenth day on."""
+
     def __init__(self):
         self._start_ms = time.ticks_ms()
 
     def now_ms(self):
-        return time.ticks_diff(time.ticks_ms(), self._start_ms)
+        return _ON_SINCE_MS + time.ticks_diff(time.ticks_ms(), self._start_ms)
 
     def source(self):
         return 2

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
         """Always there."""
 
         def now_ms(self) -> int:
-            """Steady milliseconds since the start, never going back."""
+            """Steady milliseconds since the start, never going back. The board's own ticks begin again after 2^30 ms,
+            12 days; this does not."""
 
         def wall(self) -> "tuple[int, int]":
             """Unix seconds, 0 if not known, and their quality: 0 none, 1 battery-backed and aged, 2 good."""

@@ -37,7 +37,7 @@ BOOT_US = 2_000_000
 
 MEASURE_US = 50_000
 HEAP_KIB = 640
-"""Ample: a scenario asks how a district behaves. Objects of this 64-bit interpreter are twice the board's, bytecode
+"""Ample: a scenario asks how a district behaves. Objects of a 64-bit interpreter are larger than the board's, bytecode
 lies on this heap and not in flash, and the stand-ins for its built-in asyncio, sockets and flash driver take 21 KiB;
 what is left makes the collector work more rarely. Whether the firmware fits into a board is the firmware's own tests'
 question."""

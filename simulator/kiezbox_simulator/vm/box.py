@@ -24,10 +24,15 @@ class SteadyClock:
     """The Clock port: the host's time stands for a good battery-backed clock."""
 
     def __init__(self):
-        self._start_ms = time.ticks_ms()
+        self._ticks = time.ticks_ms()
+        self._now_ms = 0
 
     def now_ms(self):
-        return time.ticks_diff(time.ticks_ms(), self._start_ms)
+        """On 32 bits the ticks begin again after 12 days; a box looks at its clock more often than that."""
+        ticks = time.ticks_ms()
+        self._now_ms += time.ticks_diff(ticks, self._ticks)
+        self._ticks = ticks
+        return self._now_ms
 
     def wall(self):
         return int(time.time()), 2
