@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from kiezbox_simulator.interpreter import InterpreterError, interpreter
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -29,6 +31,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen = [item for item in items if item.path.is_relative_to(GATEWAY) == (lane == "gateway")]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
+
+
+def pytest_report_header() -> str:
+    """Which interpreter stands for the board; one that is named and does not do ends the run before it begins."""
+    try:
+        return f"boxes run on {interpreter()}"
+    except InterpreterError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 settings.register_profile("kiezbox", derandomize=True, deadline=None)

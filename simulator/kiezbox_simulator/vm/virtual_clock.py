@@ -26,7 +26,9 @@ ticks_cpu = ticks_us
 
 
 def ticks_add(ticks, delta):
-    """Ticks later or earlier."""
+    """Ticks later or earlier. OverflowError from half the period on, as on the ESP32: nobody can sleep that long."""
+    if not -_HALF < delta < _HALF:
+        raise OverflowError("ticks interval overflow")
     return (ticks + delta) & (TICKS_PERIOD - 1)
 
 
