@@ -113,4 +113,4 @@ def test_tables_are_well_formed() -> None:
         assert len(names) == len(set(names)), kind
         for field in fields.split(" "):
             assert field[-2] == ":"
-            assert field[-1] in "usftcbrnp"
+            assert field[-1] in "usftcbrnpa"

@@ -230,6 +230,17 @@ DOWN: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("time_sealed", "time", {"time_s": 1_767_440_000, "quality": 1}),
     ("bulletin_sealed", "bulletin", {"identifier": "be-2026-01-03-1", "language": "de", "action": 2}),
     ("manifest_sealed", "manifest", {"version": "0.2.0", "board": "heltec-wsl-v3", "size_bytes": 412_672}),
+    (
+        "reply_of_a_stage_of_three_calls",
+        "reply",
+        {
+            "refers_to": 7,
+            "stage": 3,
+            "station": "Feuerwache Schöneberg",
+            "time_s": 1_767_445_900,
+            "also": [{"refers_to": 300, "later_s": 61}, {"refers_to": 4_294_967_295, "later_s": -86_400}],
+        },
+    ),
 )
 CAST: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (

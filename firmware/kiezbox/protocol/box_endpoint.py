@@ -269,9 +269,14 @@ class BoxEndpoint:
             self._settle_queries()
             return [events.ReplyReceived(message)]
         stage = get("stage") or 0
-        if stage >= receipt.GATEWAY:
-            self.custody.settle(refers_to)
-        return [events.StageChanged(refers_to, stage, get("time_s") or 0, get("station") or "", get("text") or "")]
+        found = []
+        for call in [{"refers_to": refers_to}] + (get("also") or []):
+            counter = call.get("refers_to") or 0
+            time_s = (get("time_s") or 0) + (call.get("later_s") or 0)
+            if stage >= receipt.GATEWAY:
+                self.custody.settle(counter)
+            found.append(events.StageChanged(counter, stage, time_s, get("station") or "", get("text") or ""))
+        return found
 
     def _configure(self, message: "Message", counter: int, now_ms: int) -> "list[Any]":
         """Keys are this endpoint's own; everything else is the owner's."""

@@ -10,6 +10,8 @@
    because all that hear a repetition may answer it.
 4. A box that holds some fragments of a command says so, and the next attempt carries only the others.
 5. Finished jobs are kept for a while to be asked about, then forgotten, oldest first.
+6. Answers without a text that tell one box the same stage of the same station share a message. The more of them are on
+   their way, the longer one waits for others: after days without the city, thousands come back within minutes.
 
 Not here: receipts (gateway_endpoint.py), when a person wants a command. Called by gateway_endpoint.py.
 """
@@ -50,6 +52,12 @@ TO_ALL = 3
 """So often a broadcast goes to all before those that have not answered are asked one by one."""
 
 ASKED_AT_ONCE = 4
+
+STAGES_AT_ONCE = 8
+"""So many stages may be on their way before a further one waits for others."""
+STAGE_PAUSE_MS = 4_000
+"""For each one above: about the air that a message and its confirmation take, relays and all."""
+STAGE_PAUSE_MAX_MS = 900_000
 
 _CAST_PART_MAX = envelope.PAYLOAD_LENGTH_MAX - envelope.BROADCAST_HEADER_LENGTH
 _CAST_FIRST_MAX = _CAST_PART_MAX - envelope.SIGNATURE_LENGTH
@@ -112,6 +120,21 @@ class Job:
             if state == QUEUED:
                 self.boxes[node_num] = ON_AIR
 
+    def tells_stage(self) -> bool:
+        """Whether it says to one box which stage one of its calls has reached, and nothing else."""
+        get = self.message.get
+        return self.kind == envelope.REPLY and bool(get("refers_to") and get("time_s")) and not get("text")
+
+    def shares_with(self, other: "Job") -> bool:
+        """Whether two that tell stages can go in one message: what they say is alike, and so is what was sent."""
+        mine, others = self.message.get, other.message.get
+        return (
+            self.node_num == other.node_num
+            and self.counters == other.counters
+            and mine("stage") == others("stage")
+            and mine("station") == others("station")
+        )
+
     def late(self, now_ms: int) -> bool:
         """Whether a time that is still to be sent has waited too long."""
         return now_ms - self.due_ms > TIME_LATE_MS
@@ -142,6 +165,7 @@ class Downlink:
         self._key_id = key_id
         self._gateway_number = gateway_number
         self._last_job = 0
+        self._stage_told_ms: dict[int, int] = {}
 
     def command(self, node_num: int, kind: str, message: "Message", now_ms: int) -> int:
         """A sealed message to one box; returns the job. Raises MessageError."""
@@ -150,6 +174,8 @@ class Downlink:
             raise MessageError("message_too_long")
         job = self._new_job(number, message, node_num, now_ms)
         job.boxes[node_num] = QUEUED
+        if job.tells_stage():
+            job.due_ms = self._stage_due_ms(job, now_ms)
         return job.number
 
     def broadcast(self, kind: str, message: "Message", boxes: "dict[int, GatewayBox]", now_ms: int) -> int:
@@ -181,6 +207,7 @@ class Downlink:
 
     def forget_box(self, node_num: int) -> None:
         """The box was revoked: nothing more is sent to it, and no job waits for it."""
+        self._stage_told_ms.pop(node_num, None)
         for job in self.jobs.values():
             job.boxes.pop(node_num, None)
             if job.node_num == node_num:
@@ -189,6 +216,17 @@ class Downlink:
     def due_ms(self) -> "list[int]":
         """When the open jobs are due."""
         return [job.due_ms for job in self.jobs.values() if job.open()]
+
+    def _stage_due_ms(self, newer: Job, now_ms: int) -> int:
+        """When a stage goes out: with others that wait for this box, else the later the more there are (rule 6)."""
+        waiting = -STAGES_AT_ONCE
+        for job in self.jobs.values():
+            if job is not newer and job.open() and job.tells_stage():
+                waiting += 1
+                if not job.attempt and job.shares_with(newer):
+                    return job.due_ms
+        told_ms = self._stage_told_ms.get(newer.node_num or 0, now_ms)
+        return max(now_ms, told_ms + min(STAGE_PAUSE_MAX_MS, STAGE_PAUSE_MS * max(0, waiting)))
 
     def poll(self, boxes: "dict[int, GatewayBox]", now_ms: int, jobs_max: "int | None" = None) -> "list[Any]":
         """Send actions that are due: of so many jobs at most, those first that have been due for longest."""
@@ -201,6 +239,9 @@ class Downlink:
                 due.append((job.due_ms, job.number))
         for _, number in sorted(due)[:jobs_max]:
             job = self.jobs[number]
+            if job.due_ms > now_ms:
+                continue  # It has just gone in another one's message.
+            together = self._together(job)
             silent = job.silent()
             if silent:
                 if not self._ask_each(job, boxes, silent):
@@ -208,12 +249,25 @@ class Downlink:
             elif not job.payloads or (job.attempt % RENEW_AFTER == 0 and not job.answered_by_all()):
                 if not self.counter.available():
                     continue
-                self._encode_job(job, boxes)
+                self._encode_job(job, boxes, together)
             for index, payload in enumerate(job.payloads):
                 if job.wanted >> index & 1:
                     actions.append(events.Send(payload, priority.COMMAND, job.number))
-            job.sent(now_ms, self._random.below(FIRST_PAUSE_MS // 2))
+            jitter_ms = self._random.below(FIRST_PAUSE_MS // 2)
+            for one in together:
+                one.sent(now_ms, jitter_ms)
+            if job.tells_stage():
+                self._stage_told_ms[job.node_num or 0] = now_ms
         return actions
+
+    def _together(self, job: Job) -> "list[Job]":
+        """This job first, then those that can share its message, or have shared it (rule 6)."""
+        together = [job]
+        if job.tells_stage():
+            for other in self.jobs.values():
+                if other is not job and other.tells_stage() and other.shares_with(job) and other.open():
+                    together.append(other)
+        return together
 
     def _ask_each(self, job: Job, boxes: "dict[int, GatewayBox]", silent: "list[int]") -> bool:
         """The next payloads of a broadcast: the same message, sealed, for a few silent boxes in turn."""
@@ -256,15 +310,18 @@ class Downlink:
         """Whether somebody else has used a number of this gateway's that it has not used yet itself."""
         return counter >> GATEWAY_SHIFT == self._gateway_number and counter & COUNTER_LAST >= self.counter.next_number()
 
-    def _encode_job(self, job: Job, boxes: "dict[int, GatewayBox]") -> None:
+    def _encode_job(self, job: Job, boxes: "dict[int, GatewayBox]", together: "list[Job]") -> None:
+        """together: `job` and what shall share its message; what has no room is taken out."""
         counter = self._take_counter()
-        job.counters.append(counter)
-        body = messages.encode(job.kind, job.message)
+        body = _stages_body(together) if len(together) > 1 else messages.encode(job.kind, job.message)
         if job.node_num is None:
-            job.payloads = self._encode_broadcast(job.kind, counter, body)
+            payloads = self._encode_broadcast(job.kind, counter, body)
         else:
-            job.payloads = self._sealed(boxes[job.node_num], job.kind, counter, body)
-        job.wanted = (1 << len(job.payloads)) - 1
+            payloads = self._sealed(boxes[job.node_num], job.kind, counter, body)
+        for one in together:
+            one.counters.append(counter)
+            one.payloads = payloads
+            one.wanted = (1 << len(payloads)) - 1
 
     def _encode_broadcast(self, kind: int, counter: int, body: bytes) -> "list[bytes]":
         if self._sign is None:
@@ -298,6 +355,22 @@ class Downlink:
                 else:
                     job.boxes[node_num] = EXPIRED if result == 3 else REFUSED
                     job.details[node_num] = message.get("detail") or str(result)
+
+
+def _stages_body(together: "list[Job]") -> bytes:
+    """One answer for as many calls of a box as one frame holds; jobs that it has no room for are taken out."""
+    del together[1 + messages.ALSO_MAX :]
+    while True:
+        first = together[0].message
+        message = {name: first[name] for name in ("refers_to", "stage", "station", "time_s") if name in first}
+        message["also"] = [
+            {"refers_to": job.message["refers_to"], "later_s": job.message["time_s"] - first["time_s"]}
+            for job in together[1:]
+        ]
+        body = messages.encode(envelope.REPLY, message)
+        if len(body) <= envelope.DOWNLINK_PART_MAX:
+            return body
+        together.pop()
 
 
 def _downlink_kind(kind: str) -> int:

@@ -28,8 +28,8 @@ _WORD_LENGTH_MAX = const(64)
 
 # The letter behind each colon is the type. u: varint, 0 .. 2^32-1. s: zigzag varint, -2^31 .. 2^31-1. f: fixed32, a
 # node number. t: string, at most 64 bytes. c: bytes, a coded text of at most 500 bytes of UTF-8. b: bytes, at most 64.
-# r: bytes, coded samples. n, p: neighbours and help points, each a message of its own. Plain strings, because a board
-# holds them in a tenth of the heap that tuples take.
+# r: bytes, coded samples. n, p, a: neighbours, help points and further calls, each a message of its own. Plain strings,
+# because a board holds them in a tenth of the heap that tuples take.
 _CALL = const(
     "category:u text:c place:c people:u name:c contact:c language:t code:t time_s:u clock_quality:u action:u"
     " refers_to:u"
@@ -47,7 +47,7 @@ FIELDS = {
     envelope.BUTTON: "time_s:u clock_quality:u action:u button:u refers_to:u",
     envelope.QUERY: "code:t",
     envelope.COMMAND_RESULT: "refers_to:u kind:u result:u detail:t mode:u mode_epoch:u fragments:u time_s:u",
-    envelope.REPLY: "code:t refers_to:u stage:u station:t time_s:u text:c language:t",
+    envelope.REPLY: "code:t refers_to:u stage:u station:t time_s:u text:c language:t also:a",
     envelope.MODE: "mode:u epoch:u scope:u district:t box:f issued_s:u expires_s:u until_s:u",
     envelope.BULLETIN: (
         "identifier:t headline:c text:c language:t severity:u sent_s:u expires_s:u source:t area:t action:u"
@@ -66,7 +66,12 @@ NEVER_BROADCAST = ("root_key", "key_id", "public_key", "revoked_key_id", "channe
 """Of a configuration: keys are for one box at a time, sealed. Every radio in reach can read a broadcast."""
 
 # Messages inside a message, by their letter: fields, and how many at most.
-_INSIDE = {"n": ("node:f rssi_dbm:s snr_db:s", 16), "p": ("name:t address:t kind:t", 12)}
+ALSO_MAX = const(20)
+_INSIDE = {
+    "n": ("node:f rssi_dbm:s snr_db:s", 16),
+    "p": ("name:t address:t kind:t", 12),
+    "a": ("refers_to:u later_s:s", ALSO_MAX),
+}
 
 
 class MessageError(ValueError):

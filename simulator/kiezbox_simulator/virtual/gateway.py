@@ -27,7 +27,9 @@ from kiezbox_simulator.virtual.station import Station
 from kiezbox_simulator.world import chance
 
 STATION_NAME = "Leitstelle (Simulation)"
-ANSWER_PAUSE_US = 20_000_000
+TAKEN_IN_PAUSE_US = 2_000_000
+"""A station's own system takes in what waited for the city one call after the other; nobody reads them for that."""
+
 WAITING_MAX = 8
 """Own packets handed to the mesh and not yet sent, before the endpoint is asked for more."""
 
@@ -169,8 +171,7 @@ class Gateway(CoreNode):
     def _publish(self) -> None:
         if self.uplink:
             for place, received in enumerate(self._for_the_city):
-                # A station works off what waited one call after the other.
-                delay_us = station_delay_us(self._seed, received.node_num, received.counter) + place * ANSWER_PAUSE_US
+                delay_us = station_delay_us(self._seed, received.node_num, received.counter) + place * TAKEN_IN_PAUSE_US
                 self.schedule.at(self.schedule.now_us + delay_us, self._answer, received)
             self._for_the_city.clear()
 

@@ -26,6 +26,7 @@ TYPES = {
     "r": FieldDescriptor.TYPE_BYTES,
     "n": FieldDescriptor.TYPE_MESSAGE,
     "p": FieldDescriptor.TYPE_MESSAGE,
+    "a": FieldDescriptor.TYPE_MESSAGE,
 }
 
 
@@ -80,6 +81,8 @@ def test_google_reads_and_writes_the_same_bytes(proto: Any, vector: dict[str, An
             assert [{"node": n.node, "rssi_dbm": n.rssi_dbm, "snr_db": n.snr_db} for n in read] == value
         elif letter == "p":
             assert [{"name": p.name, "address": p.address, "kind": p.kind} for p in read] == value
+        elif letter == "a":
+            assert [{"refers_to": a.refers_to, "later_s": a.later_s} for a in read] == value
         else:
             assert read == value
     assert theirs.SerializeToString(deterministic=True) == body

@@ -198,6 +198,9 @@ def decode_body(kind: str, raw: bytes, fields: list[list[str]] | None = None) ->
             elif form.startswith("HelpPoint"):
                 point = [["1", "name", "string"], ["2", "address", "string"], ["3", "kind", "string"]]
                 found.setdefault(name, []).append(decode_body(kind, part, point))
+            elif form.startswith("Also"):
+                also = [["1", "refers_to", "uint32"], ["2", "later_s", "sint32"]]
+                found.setdefault(name, []).append(decode_body(kind, part, also))
             elif "coded samples" in form:
                 found[name] = decode_samples(part)
             elif "coded text" in form:
