@@ -11,6 +11,7 @@ from kiezbox_simulator import board
 from kiezbox_simulator.firmware_build import build, whole_box_bytecode
 from kiezbox_simulator.interpreter import interpreter
 
+GATEWAY_HALF = {"gateway_endpoint", "gateway_box", "gateway_wire", "downlink", "readable"}
 AMPLE_KIB = 512
 SMALLEST_KIB, LARGEST_KIB, STEP_KIB = {64: 96, 32: 56}, {64: 256, 32: 160}, 4
 """In how little memory it does not run and in how much it does, by the interpreter's word size."""
@@ -37,13 +38,14 @@ def run() -> list[Figure]:
 
 
 def package_bytes(folder: Path) -> dict[str, int]:
-    """Bytes by package, compiled module by module; `data`: texts and the like. What a board runs is `resident`, one
-    module of all, and `late`, what that loads when it is called."""
+    """Bytes by package, compiled module by module; `data`: texts and the like, `gateway_half`: of the protocol, what no
+    box imports. What a board runs is `resident`, one module of all, and `late`, what that loads when it is called."""
     sizes: dict[str, int] = {}
     for path, size_bytes in build(folder / "firmware").sizes_bytes.items():
         if path.startswith("lib/"):
             package = Path(path).parts[2] if path.count("/") > 2 else "kiezbox"
             package = package if path.endswith(".mpy") else "data"
+            package = "gateway_half" if Path(path).stem in GATEWAY_HALF else package
             sizes[package] = sizes.get(package, 0) + size_bytes
     whole = whole_box_bytecode()
     sizes["resident"] = len(whole.pop("main"))

@@ -33,8 +33,8 @@ MODES = {"everyday": 1, "emergency": 2, "exercise": 3, "maintenance": 4}
 SCOPES = {"all": 0, "district": 1, "box": 2}
 # Questions by code whose answer can still be replaced by a newer one.
 QUERIES_MAX = 256
-# Broadcasts that are not done; an operator who gives more has made a mistake.
-JOBS_MAX = 256
+# An operator who gives more that are not done has made a mistake.
+BROADCASTS_MAX = 256
 # How far ahead the end of a mode may lie. Shorter than the first, boxes that are hard to reach would never see it.
 UNTIL_MIN_S = 300
 UNTIL_MAX_S = 30 * 86_400
@@ -96,7 +96,7 @@ class Downlink:
         self.wake()
 
     def _check_room(self) -> None:
-        if len(self.watch) >= JOBS_MAX:
+        if self.watch.broadcasts >= BROADCASTS_MAX:
             raise ValueError("too many messages to boxes are still open; wait until some are confirmed or expire")
 
     async def send_mode(

@@ -58,6 +58,11 @@ class JobWatch:
     def __len__(self) -> int:
         return len(self._watched)
 
+    @property
+    def broadcasts(self) -> int:
+        """How many jobs to several boxes are not done; answers to single calls may be thousands."""
+        return sum(job.node_num is None for _, _, job in self._open())
+
     def watch(
         self,
         stored_number: int,

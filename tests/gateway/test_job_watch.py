@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kiezbox.protocol import events
+from kiezbox.protocol.box_endpoint import BoxEndpoint
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint
 from kiezbox_gateway import job_watch
 from kiezbox_gateway.job_watch import JobWatch
@@ -94,6 +95,48 @@ async def test_job_lives_as_long_as_it_was_meant_to(tmp_path: Path, clock: list[
     assert (await scene.states(number))[BOX][1] < 40
     assert len(scene.watch) == 0
     assert await scene.pass_time(3 * HOUR_MS, 60_000) == 0
+
+
+async def test_stages_of_many_calls_share_messages_and_are_confirmed_one_by_one(
+    tmp_path: Path, clock: list[Scene]
+) -> None:
+    scene = await begin(tmp_path, clock)
+    box = BoxEndpoint(BOX, bytes(32), {}, b"box", {})
+    for action in box.poll(0):
+        box.persisted(action.name, action.value)
+    stages = [
+        {"code": "A", "refers_to": number, "stage": 3, "station": "Feuerwache", "time_s": 1_767_445_900 + number}
+        for number in range(1, 41)
+    ]
+    numbers = [await scene.start("reply", stage, BOX, [BOX]) for stage in stages]
+    told: dict[int, int] = {}
+    payloads = 0
+    for _ in range(3):
+        scene.now_ms += 5_000
+        for action in scene.endpoint.poll(scene.now_ms, 1):
+            payloads += 1
+            told.update({event.counter: event.time_s for event in box.receive(action.payload, scene.now_ms)})
+        # Written as on the air for each call, until the box has confirmed the message that held several.
+        await scene.watch.keep()
+    assert told == {stage["refers_to"]: stage["time_s"] for stage in stages}
+    assert payloads == 2
+    assert [(await scene.states(number))[BOX][:2] for number in numbers] == [("on air", 1)] * 40
+    scene.now_ms += 30_000
+    for _ in range(2 * payloads):
+        for action in box.poll(scene.now_ms):
+            if isinstance(action, events.Send):
+                scene.endpoint.receive(BOX, action.payload, scene.now_ms)
+    await scene.watch.keep()
+    assert [(await scene.states(number))[BOX][:2] for number in numbers] == [("confirmed", 1)] * 40
+    assert len(scene.watch) == 0
+
+
+async def test_answers_to_calls_do_not_count_as_broadcasts(tmp_path: Path, clock: list[Scene]) -> None:
+    scene = await begin(tmp_path, clock)
+    await scene.start("reply", {"stage": 5, "refers_to": 7, "text": "Hilfe kommt"}, BOX, [BOX])
+    assert scene.watch.broadcasts == 0
+    await scene.start("mode", {"mode": 2, "epoch": 1, "scope": 0}, None, [BOX, BOX + 1])
+    assert scene.watch.broadcasts == 1
 
 
 async def test_box_that_is_heard_again_gets_its_job_at_once(tmp_path: Path, clock: list[Scene]) -> None:

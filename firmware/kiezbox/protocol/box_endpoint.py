@@ -270,12 +270,12 @@ class BoxEndpoint:
             return [events.ReplyReceived(message)]
         stage = get("stage") or 0
         found = []
-        for call in [{"refers_to": refers_to}] + (get("also") or []):
-            counter = call.get("refers_to") or 0
-            time_s = (get("time_s") or 0) + (call.get("later_s") or 0)
+        for call in [message] + (get("also") or []):
+            refers_to = call.get("refers_to") or 0
             if stage >= receipt.GATEWAY:
-                self.custody.settle(counter)
-            found.append(events.StageChanged(counter, stage, time_s, get("station") or "", get("text") or ""))
+                self.custody.settle(refers_to)
+            time_s = (get("time_s") or 0) + (call.get("later_s") or 0)
+            found.append(events.StageChanged(refers_to, stage, time_s, get("station") or "", get("text") or ""))
         return found
 
     def _configure(self, message: "Message", counter: int, now_ms: int) -> "list[Any]":

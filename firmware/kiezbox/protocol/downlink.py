@@ -58,6 +58,8 @@ STAGES_AT_ONCE = 8
 STAGE_PAUSE_MS = 4_000
 """For each one above: about the air that a message and its confirmation take, relays and all."""
 STAGE_PAUSE_MAX_MS = 900_000
+ALSO_MAX = 20
+"""Further calls in one answer; messages.py takes no more."""
 
 _CAST_PART_MAX = envelope.PAYLOAD_LENGTH_MAX - envelope.BROADCAST_HEADER_LENGTH
 _CAST_FIRST_MAX = _CAST_PART_MAX - envelope.SIGNATURE_LENGTH
@@ -359,7 +361,7 @@ class Downlink:
 
 def _stages_body(together: "list[Job]") -> bytes:
     """One answer for as many calls of a box as one frame holds; jobs that it has no room for are taken out."""
-    del together[1 + messages.ALSO_MAX :]
+    del together[1 + ALSO_MAX :]
     while True:
         first = together[0].message
         message = {name: first[name] for name in ("refers_to", "stage", "station", "time_s") if name in first}

@@ -66,11 +66,10 @@ NEVER_BROADCAST = ("root_key", "key_id", "public_key", "revoked_key_id", "channe
 """Of a configuration: keys are for one box at a time, sealed. Every radio in reach can read a broadcast."""
 
 # Messages inside a message, by their letter: fields, and how many at most.
-ALSO_MAX = const(20)
 _INSIDE = {
     "n": ("node:f rssi_dbm:s snr_db:s", 16),
     "p": ("name:t address:t kind:t", 12),
-    "a": ("refers_to:u later_s:s", ALSO_MAX),
+    "a": ("refers_to:u later_s:s", 20),
 }
 
 
