@@ -364,7 +364,7 @@ def _stages_body(together: "list[Job]") -> bytes:
     del together[1 + ALSO_MAX :]
     while True:
         first = together[0].message
-        message = {name: first[name] for name in ("refers_to", "stage", "station", "time_s") if name in first}
+        message: Message = {name: first[name] for name in ("refers_to", "stage", "station", "time_s") if name in first}
         message["also"] = [
             {"refers_to": job.message["refers_to"], "later_s": job.message["time_s"] - first["time_s"]}
             for job in together[1:]
