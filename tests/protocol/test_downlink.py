@@ -92,23 +92,46 @@ def test_only_what_is_alike_shares_a_message() -> None:
     endpoint.reply(NODE, stage(3, 1_000_000, station="Wache 2"), 0)
     endpoint.reply(NODE, stage(4, 1_000_000, stage=5, text="Hilfe kommt."), 0)
     endpoint.reply(NODE, stage(5, 0), 0)
-    endpoint.reply(NODE + 1, stage(1, 1_000_000), 0)
-    assert len(sent(endpoint, 0)) == 6
+    last = endpoint.reply(NODE + 1, stage(1, 1_000_000), 0)
+    # Four tell a stage, each by itself; the answer with a text and the one without a time are none of these.
+    assert len(sent(endpoint, 0)) == downlink.STAGES_AT_ONCE + 2
+    assert sent(endpoint, downlink.STAGE_PAUSE_MS)[0].job == last
 
 
-def test_the_more_stages_are_on_their_way_the_longer_a_further_one_waits_for_others() -> None:
+def test_a_few_messages_with_stages_go_at_once_and_then_they_keep_a_distance() -> None:
     endpoint = gateway()
-    for number in range(1, 15):
+    for number in range(1, 7):
         endpoint.add_box(NODE + number, bytes(32))
-    # One for each box, all unconfirmed: the first few go at once.
-    for number in range(15):
+    jobs = [endpoint.reply(NODE + number, stage(1, 1_000_000), 5_000 + number) for number in range(7)]
+    assert [action.job for action in sent(endpoint, 6_000)] == jobs[: downlink.STAGES_AT_ONCE]
+    for job in jobs[: downlink.STAGES_AT_ONCE]:
+        endpoint.cancel_job(job)
+    # What comes meanwhile goes with what waits, and an answer that somebody wrote waits for nobody.
+    later = endpoint.reply(NODE + 6, stage(3, 1_000_060), 7_000)
+    answer = endpoint.reply(NODE + 6, stage(2, 1_000_100, stage=5, text="Hilfe kommt."), 7_000)
+    assert [action.job for action in sent(endpoint, 7_000)] == [answer]
+    endpoint.cancel_job(answer)
+    now_ms = 7_000
+    for step, job in enumerate(jobs[downlink.STAGES_AT_ONCE :], 1):
+        now_ms = endpoint.next_wakeup_ms(now_ms)
+        assert now_ms == 6_000 + step * downlink.STAGE_PAUSE_MS
+        assert [action.job for action in sent(endpoint, now_ms)] == [job]
+        assert sent(endpoint, now_ms) == []
+        endpoint.cancel_job(job)
+    assert endpoint.jobs[later].attempt == 1
+
+
+def test_a_repetition_takes_along_what_is_new_for_its_box() -> None:
+    endpoint = gateway()
+    endpoint.reply(NODE, stage(1, 1_000_000), 0)
+    assert told(a_box(), sent(endpoint, 0)) == [(1, 3, 1_000_000)]
+    for number in range(1, 4):  # The others use up what may go at once.
+        endpoint.add_box(NODE + number, bytes(32))
         endpoint.reply(NODE + number, stage(1, 1_000_000), 0)
-    assert len(sent(endpoint, 0)) == downlink.STAGES_AT_ONCE + 1
-    last = endpoint.reply(NODE, stage(2, 1_000_000), 1_000)
-    due_ms = endpoint.jobs[last].due_ms
-    assert due_ms == downlink.STAGE_PAUSE_MS * (15 - downlink.STAGES_AT_ONCE)
-    # What comes meanwhile goes with it, and an answer that somebody wrote waits for nobody.
-    later = endpoint.reply(NODE, stage(3, 1_000_060), 20_000)
-    assert endpoint.jobs[later].due_ms == due_ms
-    answer = endpoint.reply(NODE, stage(2, 1_000_100, stage=5, text="Hilfe kommt."), 20_000)
-    assert endpoint.jobs[answer].due_ms == 20_000
+    sent(endpoint, 1)
+    endpoint.reply(NODE, stage(2, 1_000_060), 1_000)
+    now_ms = 1_000
+    while endpoint.jobs[1].attempt < 2:
+        now_ms = endpoint.next_wakeup_ms(now_ms)
+        last = sent(endpoint, now_ms)
+    assert sorted(told(a_box(), last)) == [(1, 3, 1_000_000), (2, 3, 1_000_060)]

@@ -10,8 +10,8 @@
    because all that hear a repetition may answer it.
 4. A box that holds some fragments of a command says so, and the next attempt carries only the others.
 5. Finished jobs are kept for a while to be asked about, then forgotten, oldest first.
-6. Answers without a text that tell one box the same stage of the same station share a message. The more of them are on
-   their way, the longer one waits for others: after days without the city, thousands come back within minutes.
+6. Answers without a text that tell one box the same stage of the same station share a message, and such messages keep
+   a distance once there were a few: after days without the city, thousands come back within minutes.
 
 Not here: receipts (gateway_endpoint.py), when a person wants a command. Called by gateway_endpoint.py.
 """
@@ -53,11 +53,10 @@ TO_ALL = 3
 
 ASKED_AT_ONCE = 4
 
-STAGES_AT_ONCE = 8
-"""So many stages may be on their way before a further one waits for others."""
-STAGE_PAUSE_MS = 4_000
-"""For each one above: about the air that a message and its confirmation take, relays and all."""
-STAGE_PAUSE_MAX_MS = 900_000
+STAGES_AT_ONCE = 3
+"""So many messages that only tell stages go at once; then one in STAGE_PAUSE_MS, repetitions too. Faster, in a mesh of a
+hundred boxes, confirmations come too late, and what is repeated for that takes more air than what is told."""
+STAGE_PAUSE_MS = 20_000
 ALSO_MAX = 20
 """Further calls in one answer; messages.py takes no more."""
 
@@ -128,11 +127,10 @@ class Job:
         return self.kind == envelope.REPLY and bool(get("refers_to") and get("time_s")) and not get("text")
 
     def shares_with(self, other: "Job") -> bool:
-        """Whether two that tell stages can go in one message: what they say is alike, and so is what was sent."""
+        """Whether two that tell stages can go in one message."""
         mine, others = self.message.get, other.message.get
         return (
             self.node_num == other.node_num
-            and self.counters == other.counters
             and mine("stage") == others("stage")
             and mine("station") == others("station")
         )
@@ -167,7 +165,8 @@ class Downlink:
         self._key_id = key_id
         self._gateway_number = gateway_number
         self._last_job = 0
-        self._stage_told_ms: dict[int, int] = {}
+        self._stages_ms = -(1 << 29)
+        """From when on a message may go that only tells stages (rule 6)."""
 
     def command(self, node_num: int, kind: str, message: "Message", now_ms: int) -> int:
         """A sealed message to one box; returns the job. Raises MessageError."""
@@ -176,8 +175,6 @@ class Downlink:
             raise MessageError("message_too_long")
         job = self._new_job(number, message, node_num, now_ms)
         job.boxes[node_num] = QUEUED
-        if job.tells_stage():
-            job.due_ms = self._stage_due_ms(job, now_ms)
         return job.number
 
     def broadcast(self, kind: str, message: "Message", boxes: "dict[int, GatewayBox]", now_ms: int) -> int:
@@ -209,7 +206,6 @@ class Downlink:
 
     def forget_box(self, node_num: int) -> None:
         """The box was revoked: nothing more is sent to it, and no job waits for it."""
-        self._stage_told_ms.pop(node_num, None)
         for job in self.jobs.values():
             job.boxes.pop(node_num, None)
             if job.node_num == node_num:
@@ -217,18 +213,10 @@ class Downlink:
 
     def due_ms(self) -> "list[int]":
         """When the open jobs are due."""
-        return [job.due_ms for job in self.jobs.values() if job.open()]
-
-    def _stage_due_ms(self, newer: Job, now_ms: int) -> int:
-        """When a stage goes out: with others that wait for this box, else the later the more there are (rule 6)."""
-        waiting = -STAGES_AT_ONCE
-        for job in self.jobs.values():
-            if job is not newer and job.open() and job.tells_stage():
-                waiting += 1
-                if not job.attempt and job.shares_with(newer):
-                    return job.due_ms
-        told_ms = self._stage_told_ms.get(newer.node_num or 0, now_ms)
-        return max(now_ms, told_ms + min(STAGE_PAUSE_MAX_MS, STAGE_PAUSE_MS * max(0, waiting)))
+        stages_ms = self._stages_ms
+        return [
+            max(job.due_ms, stages_ms) if job.tells_stage() else job.due_ms for job in self.jobs.values() if job.open()
+        ]
 
     def poll(self, boxes: "dict[int, GatewayBox]", now_ms: int, jobs_max: "int | None" = None) -> "list[Any]":
         """Send actions that are due: of so many jobs at most, those first that have been due for longest."""
@@ -237,18 +225,22 @@ class Downlink:
         for job in self.jobs.values():
             if job.due_ms <= now_ms and (not job.open() or (job.kind == envelope.TIME and job.late(now_ms))):
                 job.give_up()
-            elif job.due_ms <= now_ms:
+            elif job.due_ms <= now_ms and not (now_ms < self._stages_ms and job.tells_stage()):
                 due.append((job.due_ms, job.number))
         for _, number in sorted(due)[:jobs_max]:
             job = self.jobs[number]
-            if job.due_ms > now_ms:
-                continue  # It has just gone in another one's message.
-            together = self._together(job)
+            if job.due_ms > now_ms or (now_ms < self._stages_ms and job.tells_stage()):
+                continue  # It has just gone in another one's message, or has to wait after one.
+            together = self._together(job, now_ms)
             silent = job.silent()
             if silent:
                 if not self._ask_each(job, boxes, silent):
                     continue
-            elif not job.payloads or (job.attempt % RENEW_AFTER == 0 and not job.answered_by_all()):
+            elif (
+                not job.payloads
+                or (job.attempt % RENEW_AFTER == 0 and not job.answered_by_all())
+                or any(other.counters != job.counters for other in together)
+            ):
                 if not self.counter.available():
                     continue
                 self._encode_job(job, boxes, together)
@@ -259,15 +251,17 @@ class Downlink:
             for one in together:
                 one.sent(now_ms, jitter_ms)
             if job.tells_stage():
-                self._stage_told_ms[job.node_num or 0] = now_ms
+                burst_ms = now_ms - (STAGES_AT_ONCE - 1) * STAGE_PAUSE_MS
+                self._stages_ms = max(self._stages_ms, burst_ms) + STAGE_PAUSE_MS
         return actions
 
-    def _together(self, job: Job) -> "list[Job]":
-        """This job first, then those that can share its message, or have shared it (rule 6)."""
+    def _together(self, job: Job, now_ms: int) -> "list[Job]":
+        """This job first, then those that are due as well and can share its message (rule 6)."""
         together = [job]
         if job.tells_stage():
             for other in self.jobs.values():
-                if other is not job and other.tells_stage() and other.shares_with(job) and other.open():
+                due = other is not job and other.due_ms <= now_ms
+                if due and other.tells_stage() and other.shares_with(job) and other.open():
                     together.append(other)
         return together
 
