@@ -11,7 +11,7 @@ from kiezbox_simulator import board
 from kiezbox_simulator.firmware_build import build, whole_box_bytecode
 from kiezbox_simulator.interpreter import interpreter
 
-GATEWAY_HALF = {"gateway_endpoint", "gateway_box", "gateway_wire", "downlink", "readable"}
+GATEWAY_HALF = {"gateway_endpoint", "gateway_box", "gateway_wire", "downlink", "downlink_job", "readable"}
 AMPLE_KIB = 512
 SMALLEST_KIB, LARGEST_KIB, STEP_KIB = {64: 96, 32: 56}, {64: 256, 32: 160}, 4
 """In how little memory it does not run and in how much it does, by the interpreter's word size."""

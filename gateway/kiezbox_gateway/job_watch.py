@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kiezbox.protocol import envelope
-from kiezbox.protocol.downlink import CONFIRMED, EXPIRED, Job
+from kiezbox.protocol.downlink_job import CONFIRMED, EXPIRED, Job
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint
 from kiezbox_gateway.clock import monotonic_ms, unix_ms
 from kiezbox_gateway.store import jobs

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stages that share a message on their way to one box. Other jobs: test_gateway_endpoint.py."""
 
-from kiezbox.protocol import downlink, envelope, events
+from kiezbox.protocol import downlink, downlink_job, envelope, events
 from kiezbox.protocol.box_endpoint import BoxEndpoint
 from kiezbox.protocol.gateway_endpoint import GatewayEndpoint, Received
 
@@ -47,10 +47,10 @@ def test_stages_of_one_box_share_a_message_and_its_confirmation() -> None:
     [action] = sent(endpoint, 0)
     assert sorted(told(box, [action])) == [(number, 3, 1_000_000 - 60 * number) for number in range(1, 5)]
     assert sent(endpoint, 1) == []
-    assert [endpoint.jobs[job].boxes for job in jobs] == [{NODE: downlink.ON_AIR}] * 4
+    assert [endpoint.jobs[job].boxes for job in jobs] == [{NODE: downlink_job.ON_AIR}] * 4
     [result] = results(box, 60_000)
     assert isinstance(endpoint.receive(NODE, result, 60_000), Received)
-    assert [endpoint.jobs[job].state() for job in jobs] == [downlink.CONFIRMED] * 4
+    assert [endpoint.jobs[job].state() for job in jobs] == [downlink_job.CONFIRMED] * 4
 
 
 def test_stages_that_share_a_message_are_repeated_together_under_new_counters_too() -> None:
@@ -61,7 +61,7 @@ def test_stages_that_share_a_message_are_repeated_together_under_new_counters_to
     while now_ms is not None:
         attempts += [sorted(told(a_box(), [action])) for action in sent(endpoint, now_ms)]
         now_ms = endpoint.next_wakeup_ms(now_ms)
-    assert attempts == [[(1, 3, 1_000_000), (2, 3, 1_000_000)]] * downlink.ATTEMPTS_MAX
+    assert attempts == [[(1, 3, 1_000_000), (2, 3, 1_000_000)]] * downlink_job.ATTEMPTS_MAX
     assert endpoint.jobs[jobs[0]].counters == endpoint.jobs[jobs[1]].counters == [1, 2, 3]
 
 

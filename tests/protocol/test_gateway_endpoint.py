@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway's endpoint by itself: jobs and their states, what is refused, what is asked for when."""
 
-from kiezbox.protocol import downlink, envelope, events
+from kiezbox.protocol import downlink, downlink_job, envelope, events
 from kiezbox.protocol.box_keys import BoxKeys
 from kiezbox.protocol.gateway_endpoint import OTHERS_SPREAD_MS, GatewayEndpoint, Progress, Received, Rejected
 from kiezbox.protocol.messages import MessageError, encode
@@ -42,7 +42,7 @@ def test_nothing_goes_down_before_counters_are_reserved() -> None:
 def test_a_job_that_nobody_answers_is_repeated_with_new_counters_and_expires() -> None:
     endpoint = gateway()
     job = endpoint.reply(NODE, {"code": "A"}, 0)
-    assert endpoint.jobs[job].boxes == {NODE: downlink.QUEUED}
+    assert endpoint.jobs[job].boxes == {NODE: downlink_job.QUEUED}
     counters = []
     now_ms = 0
     while now_ms is not None:
@@ -54,11 +54,11 @@ def test_a_job_that_nobody_answers_is_repeated_with_new_counters_and_expires() -
                 counters.append(int.from_bytes(action.payload[6:10], "little"))
         now_ms = endpoint.next_wakeup_ms(now_ms)
         if endpoint.jobs[job].attempt == 1:
-            assert endpoint.jobs[job].boxes == {NODE: downlink.ON_AIR}
+            assert endpoint.jobs[job].boxes == {NODE: downlink_job.ON_AIR}
     assert counters == [1] * 4 + [2] * 4 + [3] * 4
     endpoint.poll(10**9)
-    assert endpoint.jobs[job].boxes == {NODE: downlink.EXPIRED}
-    assert endpoint.jobs[job].state() == downlink.EXPIRED
+    assert endpoint.jobs[job].boxes == {NODE: downlink_job.EXPIRED}
+    assert endpoint.jobs[job].state() == downlink_job.EXPIRED
 
 
 def test_jobs_that_may_not_go_yet_keep_their_attempts_and_their_turn() -> None:
@@ -85,7 +85,7 @@ def test_a_revoked_box_gets_nothing_and_holds_up_nobody() -> None:
     job = endpoint.broadcast("mode", {"mode": 2, "epoch": 1, "scope": 0}, 0)
     reply = endpoint.reply(NODE, {"code": "A"}, 0)
     endpoint.revoke_box(NODE)
-    assert endpoint.jobs[job].boxes == {NODE + 1: downlink.QUEUED}
+    assert endpoint.jobs[job].boxes == {NODE + 1: downlink_job.QUEUED}
     assert not endpoint.jobs[reply].open()
     assert endpoint.receive(NODE, reading(1), 0) == Rejected("revoked_box")
     assert not endpoint.acknowledge(NODE, 1, 2, 0)
@@ -108,27 +108,27 @@ def test_once_most_boxes_have_answered_a_mode_the_others_are_asked_one_by_one() 
             box = envelope.Envelope(payload).box
             if payload[0] & 15 == envelope.DOWNLINK:
                 asked.add(box - NODE)
-        if len(schemes) == downlink.TO_ALL + 1:
+        if len(schemes) == downlink_job.TO_ALL + 1:
             for node_num in range(NODE, NODE + 14):
                 endpoint._downlink.note_result(
                     node_num, {"refers_to": endpoint.jobs[job].counters[0], "result": 1}, now_ms
                 )
         now_ms = endpoint.next_wakeup_ms(now_ms)
     # As long as fewer than half have answered, everybody is asked, and under the same counter.
-    assert schemes[: downlink.TO_ALL + 1] == [[envelope.BROADCAST]] * (downlink.TO_ALL + 1)
-    assert schemes[downlink.TO_ALL + 1 :] == [[envelope.DOWNLINK] * downlink.ASKED_AT_ONCE] * 3
+    assert schemes[: downlink_job.TO_ALL + 1] == [[envelope.BROADCAST]] * (downlink_job.TO_ALL + 1)
+    assert schemes[downlink_job.TO_ALL + 1 :] == [[envelope.DOWNLINK] * downlink.ASKED_AT_ONCE] * 3
     assert asked == set(range(14, 20))
     for counter in endpoint.jobs[job].counters[1:]:
         for node_num in range(NODE + 14, NODE + 20):
             endpoint._downlink.note_result(node_num, {"refers_to": counter, "result": 1}, 0)
-    assert endpoint.jobs[job].state() == downlink.CONFIRMED
+    assert endpoint.jobs[job].state() == downlink_job.CONFIRMED
 
 
 def test_mode_for_one_box_waits_for_that_box_only() -> None:
     endpoint = gateway(sign=lambda message: bytes(64))
     endpoint.add_box(NODE + 1, bytes(32))
     job = endpoint.broadcast("mode", {"mode": 2, "epoch": 1, "scope": 2, "box": NODE + 1}, 0)
-    assert endpoint.jobs[job].boxes == {NODE + 1: downlink.QUEUED}
+    assert endpoint.jobs[job].boxes == {NODE + 1: downlink_job.QUEUED}
 
 
 def test_bulletins_are_repeated_and_times_are_not() -> None:
@@ -149,12 +149,12 @@ def test_a_time_that_had_to_wait_is_not_sent() -> None:
     endpoint.add_box(NODE, bytes(32))
     late = endpoint.broadcast("time", {"time_s": 1, "quality": 2}, 0)
     [persist] = endpoint.poll(0)
-    now_ms = downlink.TIME_LATE_MS + 1
+    now_ms = downlink_job.TIME_LATE_MS + 1
     endpoint.persisted(persist.name, persist.value)
     assert sent(endpoint, now_ms) == []
-    assert endpoint.jobs[late].state() == downlink.EXPIRED
+    assert endpoint.jobs[late].state() == downlink_job.EXPIRED
     in_time = endpoint.broadcast("time", {"time_s": 7, "quality": 2}, now_ms)
-    [action] = sent(endpoint, now_ms + downlink.TIME_LATE_MS)
+    [action] = sent(endpoint, now_ms + downlink_job.TIME_LATE_MS)
     assert action.job == in_time
 
 
@@ -391,7 +391,7 @@ def test_the_last_counter_of_a_gateway_is_the_end_and_not_the_next_one_s_first()
         endpoint.persisted(action.name, action.value)
     [action] = sent(endpoint, 1)
     assert envelope.Envelope(action.payload).counter == (3 << GATEWAY_SHIFT) - 1
-    assert endpoint.jobs[jobs[1]].boxes == {NODE: downlink.QUEUED}
+    assert endpoint.jobs[jobs[1]].boxes == {NODE: downlink_job.QUEUED}
 
 
 def test_another_gateway_under_the_same_number_is_noticed() -> None:

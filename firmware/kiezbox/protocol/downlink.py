@@ -13,10 +13,20 @@
 6. Answers without a text that tell one box the same stage of the same station share a message, and such messages keep
    a distance once there were a few: after days without the city, thousands come back within minutes.
 
-Not here: receipts (gateway_endpoint.py), when a person wants a command. Called by gateway_endpoint.py.
+Not here: one job and its states (downlink_job.py), receipts (gateway_endpoint.py), when a person wants a command.
+Called by gateway_endpoint.py.
 """
 
 from kiezbox.protocol import broadcast_inbox, envelope, events, gateway_wire, messages, priority
+from kiezbox.protocol.downlink_job import (
+    ATTEMPTS_MAX,
+    CONFIRMED,
+    EXPIRED,
+    FIRST_PAUSE_MS,
+    QUEUED,
+    REFUSED,
+    Job,
+)
 from kiezbox.protocol.fragment import COUNT_MAX, split
 from kiezbox.protocol.messages import MessageError
 from kiezbox.protocol.replay import GATEWAY_SHIFT
@@ -34,117 +44,21 @@ if TYPE_CHECKING:
 COUNTER_LAST = (1 << GATEWAY_SHIFT) - 1
 """A gateway's last number; the bits above are which gateway it is, see replay.py."""
 
-QUEUED = "queued"
-ON_AIR = "on air"
-CONFIRMED = "confirmed"
-REFUSED = "refused"
-EXPIRED = "expired"
-
-FIRST_PAUSE_MS = 20_000
-LONGEST_PAUSE_MS = 900_000
-ATTEMPTS_MAX = 12
 RENEW_AFTER = 4
 JOBS_MAX = 512
 BROADCAST_ATTEMPTS = 6
-TIME_LATE_MS = 5_000
-"""A time that could not be sent for so long is not the time any more."""
-TO_ALL = 3
-"""So often a broadcast goes to all before those that have not answered are asked one by one."""
 
 ASKED_AT_ONCE = 4
 
 STAGES_AT_ONCE = 3
-"""So many messages that only tell stages go at once; then one in STAGE_PAUSE_MS, repetitions too. Faster, in a mesh of a
-hundred boxes, confirmations come too late, and what is repeated for that takes more air than what is told."""
+"""So many messages that only tell stages go at once; then one in STAGE_PAUSE_MS, repetitions too. Faster, in a mesh of
+a hundred boxes, confirmations come too late, and what is repeated for that takes more air than what is told."""
 STAGE_PAUSE_MS = 20_000
 ALSO_MAX = 20
 """Further calls in one answer; messages.py takes no more."""
 
 _CAST_PART_MAX = envelope.PAYLOAD_LENGTH_MAX - envelope.BROADCAST_HEADER_LENGTH
 _CAST_FIRST_MAX = _CAST_PART_MAX - envelope.SIGNATURE_LENGTH
-
-
-class Job:
-    """One command or broadcast. boxes: state by node number; of a broadcast, of every box that was known when it
-    began."""
-
-    def __init__(self, number: int, kind: int, message: "Message", node_num: "int | None", due_ms: int) -> None:
-        self.number = number
-        self.kind = kind
-        self.message = message
-        self.node_num = node_num
-        self.due_ms = due_ms
-        self.attempt = 0
-        self.attempts_max = ATTEMPTS_MAX
-        self.counters: list[int] = []
-        self.payloads: list[bytes] = []
-        self.wanted = 0
-        self.boxes: dict[int, str] = {}
-        self.details: dict[int, str] = {}
-        """What a box said beside refusing, by node number."""
-
-    def state(self) -> str:
-        """The state of the whole job: the least finished of its boxes, or how often it was sent where no box
-        answers."""
-        if self.boxes:
-            for state in (QUEUED, ON_AIR, EXPIRED, REFUSED):
-                if state in self.boxes.values():
-                    return state
-            return CONFIRMED
-        if self.attempt < self.attempts_max:
-            return ON_AIR if self.attempt else QUEUED
-        return EXPIRED
-
-    def open(self) -> bool:
-        """Whether it is to be sent again."""
-        if self.attempt >= self.attempts_max:
-            return False
-        return not self.boxes or any(state in (QUEUED, ON_AIR) for state in self.boxes.values())
-
-    def answered_by_all(self) -> bool:
-        """Whether every box answers it: a new counter would make them all answer once more."""
-        return self.node_num is None and bool(self.boxes)
-
-    def silent(self) -> "list[int]":
-        """Of a broadcast that most boxes have answered: those that have not."""
-        if self.node_num is not None or self.attempt < TO_ALL:
-            return []
-        silent = [node_num for node_num, state in self.boxes.items() if state == ON_AIR]
-        return silent if 2 * len(silent) <= len(self.boxes) else []
-
-    def sent(self, now_ms: int, jitter_ms: int) -> None:
-        """One attempt was handed to the radio."""
-        self.attempt += 1
-        pause_ms = min(FIRST_PAUSE_MS << min(self.attempt - 1, 8), LONGEST_PAUSE_MS)
-        self.due_ms = now_ms + pause_ms + jitter_ms
-        for node_num, state in self.boxes.items():
-            if state == QUEUED:
-                self.boxes[node_num] = ON_AIR
-
-    def tells_stage(self) -> bool:
-        """Whether it says to one box which stage one of its calls has reached, and nothing else."""
-        get = self.message.get
-        return self.kind == envelope.REPLY and bool(get("refers_to") and get("time_s")) and not get("text")
-
-    def shares_with(self, other: "Job") -> bool:
-        """Whether two that tell stages can go in one message."""
-        mine, others = self.message.get, other.message.get
-        return (
-            self.node_num == other.node_num
-            and mine("stage") == others("stage")
-            and mine("station") == others("station")
-        )
-
-    def late(self, now_ms: int) -> bool:
-        """Whether a time that is still to be sent has waited too long."""
-        return now_ms - self.due_ms > TIME_LATE_MS
-
-    def give_up(self) -> None:
-        """No more attempts: what no box has answered is expired."""
-        self.attempt = max(self.attempt, self.attempts_max)
-        for node_num, state in self.boxes.items():
-            if state in (QUEUED, ON_AIR):
-                self.boxes[node_num] = EXPIRED
 
 
 class Downlink:

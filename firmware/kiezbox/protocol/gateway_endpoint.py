@@ -26,7 +26,8 @@ from collections import namedtuple
 
 from kiezbox.protocol import envelope, events, gateway_wire, messages, priority, receipt
 from kiezbox.protocol.counter import ReservedCounter
-from kiezbox.protocol.downlink import COUNTER_LAST, Downlink, Job
+from kiezbox.protocol.downlink import COUNTER_LAST, Downlink
+from kiezbox.protocol.downlink_job import Job
 from kiezbox.protocol.envelope import Envelope, EnvelopeError
 from kiezbox.protocol.fragment import Assembler
 from kiezbox.protocol.gateway_box import GatewayBox
@@ -95,7 +96,7 @@ class GatewayEndpoint:
 
     @property
     def jobs(self) -> "dict[int, Job]":
-        """Commands and broadcasts by number, see downlink.py."""
+        """Commands and broadcasts by number, see downlink_job.py."""
         return self._downlink.jobs
 
     # Boxes
