@@ -16,7 +16,7 @@ from pathlib import Path
 from kiezbox_simulator.interpreter import interpreter
 
 HEAP_KIB = {64: 168, 32: 108}
-"""For a whole box with its portal, by the interpreter's word size: a step more than the heaviest load needs, which
+"""For a whole box with its portal, by the interpreter's word size: what the heaviest load needs, which
 bench/firmware.py measures. The aim of 128 KiB on 64 bits is not reached. The board has 32."""
 
 THRESHOLD_BYTES = 8192
