@@ -10,7 +10,9 @@ begins later takes its time, and whoever will touch the box at a later moment ha
 goes on without asking, and what it wants is done at the moment it came to. Something that reached it earlier all the
 same would be a mistake of the simulator, and is an error.
 
-Copies of what it had already wait for its next turn, each with its moment (repetition.py).
+Copies of what it had already wait for its next turn, each with its moment (repetition.py). A turn that it asked for may
+begin before its moment for the same reason, so that it thinks while the simulator and other boxes go on; what comes of
+it counts from its moment on.
 
 Not here: when turns happen (vm_pool.py), what people do (phone.py).
 """
@@ -102,6 +104,8 @@ class VmBox:
         self._flash_broken = False
         self._expected_us: list[int] = []
         self._ahead_us = -1
+        self._begun_us = -1
+        self._over: tuple[int | None, list[tuple[int, bytes]]] | vm_link.VmError | None = None
         station.owner = self
         (folder / "provision.json").write_text(json.dumps(settings.pop("configuration")))
         (folder / "box.json").write_text(json.dumps(settings | {"flash_blocks": FLASH_BLOCKS}))
@@ -177,8 +181,8 @@ class VmBox:
 
     def _stop(self) -> None:
         self._running = False
-        self._planned_us = self._ahead_us = -1
-        self._repetitions = None
+        self._planned_us = self._ahead_us = self._begun_us = -1
+        self._over = self._repetitions = None
         self._inputs.clear()
         self._has_waiting = self._measuring = False
         for connection in list(self._connections.values()):
@@ -218,8 +222,9 @@ class VmBox:
     def _note_input(self, kind: int, payload: bytes, waits: bool = False) -> None:
         """For the next turn. `waits`: that may be later, so its moment is told as well."""
         now_us = self._schedule.now_us
-        if self._ahead_us > now_us:
-            raise RuntimeError(f"{self.station.name} was alone until {self._ahead_us} us, yet something came")
+        if self._ahead_us > now_us or self._begun_us > now_us:
+            alone_us = max(self._ahead_us, self._begun_us)
+            raise RuntimeError(f"{self.station.name} was alone until {alone_us} us, yet something came")
         if self._vm is None:
             return
         self._has_waiting = self._has_waiting or waits
@@ -307,32 +312,56 @@ class VmBox:
                 until_us = reception.transmission.end_us
         return until_us
 
+    def begin_early(self, planned_us: int) -> bool | None:
+        """Begin the turn it asked for at that moment, which is still to come; None if it asks for it no longer, False
+        if something may reach it before."""
+        if planned_us != self._planned_us or not self._running or self._begun_us >= 0:
+            return None
+        if planned_us >= self._alone_until_us(self._schedule.now_us):
+            return False
+        self._begin(planned_us)
+        return True
+
     def begin_turn(self) -> None:
-        """Hand over the moment and what happened."""
-        if self._vm is None or not self._running:
+        """Hand over the moment and what happened, unless that is done."""
+        if self._running and self._begun_us < 0:
+            self._begin(self._schedule.now_us)
+
+    def _begin(self, at_us: int) -> None:
+        if self._vm is None:
             return
-        now_us = self._schedule.now_us
-        self._tell_moment(now_us)
+        self._tell_moment(at_us)
         records = b"".join(self._inputs)
         self._inputs.clear()
         self._has_waiting = False
-        self._planned_us = -1
-        alone_until_ms = (self._alone_until_us(now_us) - 1) // 1000
+        self._begun_us = at_us
+        alone_until_ms = (self._alone_until_us(self._schedule.now_us) - 1) // 1000
+        busy_until_us = self.pool.simulation.ether.busy_until_us(self.station)
         try:
-            busy_until_us = self.pool.simulation.ether.busy_until_us(self.station)
-            self._vm.wake(now_us // 1000, records, alone_until_ms, busy_until_us)
+            self._vm.wake(at_us // 1000, records, alone_until_ms, busy_until_us)
         except vm_link.VmError as error:
-            self._ended(str(error))
+            self._over = error
+
+    def await_turn(self) -> None:
+        """Wait until it has thought."""
+        if self._vm is None or self._begun_us < 0 or self._over is not None:
+            return
+        try:
+            self._over = self._vm.collect()
+        except vm_link.VmError as error:
+            self._over = error
 
     def end_turn(self) -> None:
         """Take back what it wants."""
-        if self._vm is None or not self._running:
+        self.await_turn()
+        over = self._over
+        if self._vm is None or over is None:
             return
-        try:
-            wake_ms, records = self._vm.collect()
-        except vm_link.VmError as error:
-            self._ended(str(error))
+        self._over, self._begun_us, self._planned_us = None, -1, -1
+        if isinstance(over, vm_link.VmError):
+            self._ended(str(over))
             return
+        wake_ms, records = over
         ahead_us = self._vm.now_ms * 1000
         if records and ahead_us > self._schedule.now_us:
             self._ahead_us = ahead_us
@@ -359,6 +388,7 @@ class VmBox:
         elif wake_ms is not None:
             self._planned_us = max(wake_ms * 1000, self._schedule.now_us)
             self._schedule.at(self._planned_us, self._wake, self._planned_us)
+            self.pool.planned(self, self._planned_us)
 
     def _wake(self, planned_us: int) -> None:
         if planned_us == self._planned_us and self._running:

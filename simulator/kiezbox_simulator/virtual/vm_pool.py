@@ -4,6 +4,10 @@
 At one instant every box that has something to hear or is due gets its turn. All are woken first and then collected
 in order of their stations, so a box on a slow core changes nothing: boxes cannot reach each other within an instant,
 only through the ether and later. On that also rests how far a box may go on by itself (vm_box.py).
+
+Most turns are of one box alone: its timer. Those that come soon, of boxes that nothing reaches before, are begun
+together with the present ones, and their boxes think while the simulator goes on to their moment. With one core each
+of them has thought before the next one begins; what they were told is the same.
 """
 
 import atexit
@@ -72,6 +76,7 @@ class VmPool:
         self._shortest_us = simulation.ether.time_on_air_us(modulation, 0)
         self._cad_us = modulation.cad_us
         self._expected_us: list[int] = []
+        self._planned: list[tuple[int, int]] = []
         simulation.schedule.add_settler(self._settle)
 
     def add(self, inhabitant: Inhabitant, station: Station) -> VmBox:
@@ -139,6 +144,10 @@ class VmPool:
         """Something that may concern any box will happen at that moment."""
         heapq.heappush(self._expected_us, time_us)
 
+    def planned(self, box: VmBox, time_us: int) -> None:
+        """This box asked for a turn at that moment."""
+        heapq.heappush(self._planned, (time_us, box.station.index))
+
     def undisturbed_until_us(self, now_us: int) -> int:
         """Before this moment no box is reached by anything that has not begun yet: a frame takes its time on air."""
         expected = self._expected_us
@@ -156,16 +165,32 @@ class VmPool:
         if not self._due:
             return False
         due, self._due = sorted(self._due), set()
-        stations = self.simulation.ether.stations
-        boxes: list[Any] = [stations[index].owner for index in due]
-        boxes = [box for box in boxes if isinstance(box, VmBox)]
-        if self._cores > 1:
-            for box in boxes:
-                box.begin_turn()
-            for box in boxes:
-                box.end_turn()
-        else:
-            for box in boxes:
-                box.begin_turn()
-                box.end_turn()
+        boxes = [box for box in map(self._box_at, due) if box is not None]
+        for box in boxes:
+            box.begin_turn()
+            if self._cores == 1:
+                box.await_turn()
+        self._begin_early()
+        for box in boxes:
+            box.end_turn()
         return True
+
+    def _box_at(self, index: int) -> VmBox | None:
+        owner: Any = self.simulation.ether.stations[index].owner
+        return owner if isinstance(owner, VmBox) else None
+
+    def _begin_early(self) -> None:
+        """Turns that will come in any case, before anything new can reach anybody."""
+        planned = self._planned
+        until_us = self.undisturbed_until_us(self.simulation.schedule.now_us)
+        not_yet = []
+        while planned and planned[0][0] < until_us:
+            time_us, index = heapq.heappop(planned)
+            box = self._box_at(index)
+            begun = box.begin_early(time_us) if box is not None else None
+            if begun is False:
+                not_yet.append((time_us, index))
+            elif begun and box is not None and self._cores == 1:
+                box.await_turn()
+        for entry in not_yet:
+            heapq.heappush(planned, entry)

@@ -57,6 +57,22 @@ def test_a_box_that_is_told_of_copies_later_does_the_same_as_one_that_is_woken_f
     assert later.trace.sha256 == at_once.trace.sha256
 
 
+def test_a_box_that_thinks_before_its_moment_does_the_same_as_one_that_thinks_in_it(run, monkeypatch):
+    early = []
+    begin_early = VmBox.begin_early
+    monkeypatch.setattr(VmBox, "begin_early", lambda self, at_us: early.append(begin_early(self, at_us)) or early[-1])
+    before = run(boxes={"kind": "vm", "count": 4})
+    assert early.count(True) > 20
+    monkeypatch.setattr(VmBox, "begin_early", lambda self, at_us: None)
+    assert run(boxes={"kind": "vm", "count": 4}).trace.sha256 == before.trace.sha256
+
+
+def test_what_reaches_a_box_that_has_thought_ahead_is_an_error_and_not_an_event(run, monkeypatch):
+    monkeypatch.setattr(VmBox, "_alone_until_us", lambda self, now_us: now_us + 60_000_000)
+    with pytest.raises(RuntimeError, match="was alone until"):
+        run()
+
+
 def test_calls_typed_into_the_page_reach_the_gateway_and_the_page_says_so(run):
     simulation = run(people=BASE["people"] | {"lookers_per_box_day": 100})
     accepted = [call for call in simulation.calls if call.accepted_us is not None]
