@@ -3,6 +3,7 @@
 by bench/loaded_box.py.
 
 With SAMPLED = 1 the heap is collected and looked at often: a line `USED bytes` whenever it holds more than ever before.
+A board's flash driver is no Python, so the one here is as small as it can be.
 """
 
 import asyncio
@@ -11,8 +12,38 @@ import json
 import sys
 
 import vfs
-from file_flash import FileFlash
 from loaded_ports import ROOT, LoadedPorts
+from micropython import const
+
+_BLOCK = const(4096)
+_BLOCKS = const(256)
+
+
+class Flash:
+    """An erased chip in a file; see vm/file_flash.py."""
+
+    def __init__(self, path):
+        self.file = open(path, "w+b")
+        for _ in range(_BLOCKS):
+            self.file.write(b"\xff" * _BLOCK)
+
+    def readblocks(self, block, buffer, start=0):
+        self.file.seek(block * _BLOCK + start)
+        self.file.readinto(buffer)
+
+    def writeblocks(self, block, buffer, start=0):
+        self.file.seek(block * _BLOCK + start)
+        self.file.write(buffer)
+
+    def ioctl(self, block, value):
+        if block == 4:
+            return _BLOCKS
+        if block == 5:
+            return _BLOCK
+        if block == 6:
+            for start in range(0, _BLOCK, 256):
+                self.writeblocks(value, b"\xff" * 256, start)
+        return 0
 
 
 async def sample(ports):
@@ -26,29 +57,28 @@ async def sample(ports):
         await asyncio.sleep_ms(10)
 
 
-async def run(firmware, ports, sampled):
-    if sampled:
-        ports.sampling = asyncio.create_task(sample(ports))
-    await firmware.start(ports)
+async def run(start, ports):
+    if sys.argv[2] == "1":
+        ports.task = asyncio.create_task(sample(ports))
+    await start(ports)
 
 
 def main():
     with open(sys.argv[1]) as file:
         given = json.load(file)
-    flash = FileFlash(given["flash_path"], 1 << 20)
-    if flash.virgin:
-        vfs.VfsLfs2.mkfs(flash)
+    flash = Flash(given["flash_path"])
+    vfs.VfsLfs2.mkfs(flash)
     vfs.mount(vfs.VfsLfs2(flash), ROOT)
     gc.collect()
     print("START", gc.mem_alloc())
-    import main as firmware
+    from main import start
 
     gc.collect()
     print("IMPORTED", gc.mem_alloc())
     ports = LoadedPorts(given)
     del given
     gc.collect()
-    asyncio.run(run(firmware, ports, sys.argv[2] == "1"))
+    asyncio.run(run(start, ports))
 
 
 main()

@@ -8,10 +8,11 @@ import json
 import os
 import time
 
+from micropython import const
 from weather_sensor import WeatherSensor
 
 ROOT = "/box"
-_FRAME_MS = 250  # A frame of 60 bytes at MEDIUM_FAST.
+_FRAME_MS = const(250)  # A frame of 60 bytes at MEDIUM_FAST.
 _ON_SINCE_MS = 40 * 86_400_000
 
 

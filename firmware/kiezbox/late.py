@@ -37,6 +37,11 @@ def start_late(self, *given, **named) -> None:  # noqa: ANN001, ANN002, ANN003
     load_late(type(self).__name__).__init__(self, *given, **named)
 
 
+def start_once(self, *given, **named) -> None:  # noqa: ANN001, ANN002, ANN003
+    """The same for those that are made when a box starts, all in one unit and called as their class."""
+    getattr(load_late("start"), type(self).__name__)(self, *given, **named)
+
+
 def forget() -> None:
     """Let go of the unit used last."""
     _kept[0] = ""

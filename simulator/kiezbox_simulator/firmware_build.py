@@ -23,6 +23,7 @@ import kiezbox
 from kiezbox_simulator import firmware_source
 from kiezbox_simulator.firmware_late import late_names, split
 from kiezbox_simulator.firmware_link import Linked, link
+from kiezbox_simulator.firmware_names import long_texts, with_texts_as_names
 from kiezbox_simulator.firmware_source import Constants, FirmwareSourceError, constants, for_board
 
 FIRMWARE_DIR = Path(kiezbox.__file__).resolve().parent.parent
@@ -33,6 +34,9 @@ BOARD_ROOT_FILES = ("boot.py", "main.py")
 
 NOT_ON_THE_BOARD = {"testing.py"}
 """Fakes that ship beside their ports for tests."""
+
+_OUTSIDE = tuple(f"kiezbox/box/{name}.py" for name in ("button", "help_button", "led", "ports"))
+"""What is loaded by name, or describes what is: it and the linked program use each other's objects."""
 
 
 class FirmwareBuildError(Exception):
@@ -145,12 +149,13 @@ def whole_box() -> Linked:
     """main.py and all that it needs as one module. Raises FirmwareBuildError."""
     known = _constants()
     sources = {}
+    others = [(FIRMWARE_DIR / name).read_text(encoding="utf-8") for name in _OUTSIDE]
     for path in [FIRMWARE_DIR / "main.py", *sorted((FIRMWARE_DIR / "kiezbox").rglob("*.py"))]:
         if path.name not in NOT_ON_THE_BOARD:
             module = _module(path)
             sources[module.removesuffix(".__init__")] = _for_board(path, known)
     try:
-        return link("main", sources, "kiezbox.late")
+        return link("main", sources, "kiezbox.late", others)
     except FirmwareSourceError as error:
         raise FirmwareBuildError(str(error)) from None
 
@@ -162,7 +167,10 @@ def whole_box_bytecode() -> dict[str, bytes]:
     except FirmwareSourceError as error:
         raise FirmwareBuildError(str(error)) from None
     # All have the same line numbers, and so the same name in a traceback.
-    return {name: _compile_text(text, "main") for name, text in {"main": resident, **units}.items()}
+    long = long_texts(resident)
+    texts = {"main": with_texts_as_names(resident, 1, long)}
+    texts.update((name, with_texts_as_names(text, 2, long_texts(text))) for name, text in units.items())
+    return {name: _compile_text(text, "main") for name, text in texts.items()}
 
 
 def _module(source: Path) -> str:

@@ -7,6 +7,7 @@ afterwards (firmware/kiezbox/late.py).
 2. Methods of one class make one unit, called as the class; functions of one module another, called as the module. Every
    line keeps its number, so that a traceback means the same line.
 3. A method is found by `__getattr__` of its class, a function by its unit: `f` becomes `load_late("module").f`.
+4. Constructors that run once, when a box starts, make one unit together; each is a function called as its class.
 
 What could make this wrong is an error: a class that inherits, a decorator, `super()`, a name that somebody sets again.
 Not here: linking (firmware_link.py), compiling (firmware_build.py). Called by the latter.
@@ -28,7 +29,10 @@ _FINDER = "    __getattr__ = find_late"
 _STARTER = "    __init__ = start_late"
 _LOADER = "load_late"
 _KNOWN = set(dir(builtins)) | {"__name__", "__file__"}
+_STARTER_ONCE = "    __init__ = start_once"
+_START = "start"
 ALL = "all"
+ONCE = "__init__ once"
 
 
 @dataclass
@@ -39,8 +43,12 @@ class _Unit:
 
 
 def late_names(path: Path) -> dict[str, list[str] | str]:
-    """What late.toml says: by module the names, or "all". Raises FirmwareSourceError."""
-    given = tomllib.loads(path.read_text(encoding="utf-8"))["late"]
+    """What late.toml says: by module the names, or "all"; `Class.__init__ once` for those under `start`. Raises
+    FirmwareSourceError."""
+    read = tomllib.loads(path.read_text(encoding="utf-8"))
+    given = read["late"]
+    for module, kinds in read.get("start", {}).items():
+        given[module] = [*given.get(module, []), *(f"{kind}.{ONCE}" for kind in kinds)]
     for module, names in given.items():
         if names != ALL and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
             raise FirmwareSourceError(f'{path.name}: {module} wants a list of names, or "all"')
@@ -64,6 +72,8 @@ class _Split:
         """Name of a late function or table: its unit."""
 
         self._found: set[tuple[str, str]] = set()
+        self._once: dict[str, ast.ClassDef] = {}
+        """Classes whose constructor is in the unit of the start, called as the class."""
 
     def result(self) -> tuple[str, dict[str, str]]:
         """See `split`."""
@@ -79,23 +89,29 @@ class _Split:
             unit = self._owner.get(node.id)
             if unit and unit != inside:
                 self._edits.put(node, f'{_LOADER}("{unit}").{node.id}')
+            elif inside == _START and node.id in self._once:
+                self._edits.put(node, f"{self._linked.program}.{node.id}")
+        for kind, owner in self._once.items():
+            for part in owner.body:
+                if isinstance(part, _Function) and part.name == "__init__":
+                    self._edits.rename_definition(part, kind)
         whole = self._edits.text().splitlines()
         units = {unit.name: self._unit_text(unit, whole) for unit in self._units.values()}
         for statement in self._tree.body:
             self._take_out(statement, whole, taken)
         return "\n".join(whole) + "\n", units
 
-    @staticmethod
-    def _take_out(statement: ast.stmt, whole: list[str], taken: dict[int, str]) -> None:
+    def _take_out(self, statement: ast.stmt, whole: list[str], taken: dict[int, str]) -> None:
         inner = statement.body if isinstance(statement, ast.ClassDef) else []
         gone = [node for node in [statement, *inner] if id(node) in taken]
+        starter = _STARTER_ONCE if getattr(statement, "name", "") in self._once else _STARTER
         for node in gone:
             first, last = _lines_of(node)
             whole[first - 1 : last] = [""] * (last - first + 1)
         methods = [node for node in gone if isinstance(node, _Function) and node is not statement]
         # The first line of each that goes is free for what finds it.
         for line, found in (
-            (_STARTER, [node for node in methods if node.name == "__init__"]),
+            (starter, [node for node in methods if node.name == "__init__"]),
             (_FINDER, [node for node in methods if node.name != "__init__"]),
         ):
             if found:
@@ -107,11 +123,15 @@ class _Split:
         suffix = module.removeprefix("kiezbox.").replace(".", "_")
         if isinstance(statement, ast.ClassDef) and names != ALL:
             kind = statement.name.removesuffix(f"_{suffix}")
-            wanted = [name.split(".")[1] for name in names if name.startswith(kind + ".")]
+            wanted = {name.split(".")[1] for name in names if name.startswith(kind + ".")}
+            called = {self._linked.short.get(name, name): name for name in wanted - {ONCE}}
+            if ONCE in wanted:
+                called["__init__"] = ONCE
+                self._once[statement.name] = statement
             for node in statement.body:
-                if isinstance(node, _Function) and node.name in wanted:
-                    self._found.add((module, f"{kind}.{node.name}"))
-                    self._take(node, statement.name, indented=True)
+                if isinstance(node, _Function) and node.name in called:
+                    self._found.add((module, f"{kind}.{called[node.name]}"))
+                    self._take(node, _START if called[node.name] == ONCE else statement.name, indented=True)
                     if statement.bases or self._has_heirs(statement.name):
                         raise FirmwareSourceError(f"late.toml: {kind} inherits or has heirs")
         elif names == ALL and not isinstance(statement, ast.Import | ast.ImportFrom):
@@ -143,7 +163,7 @@ class _Split:
 
     def _check_globals(self) -> None:
         """A unit has copies of the names it uses, so nobody may set one of them again."""
-        changed = {name for node in ast.walk(self._tree) if isinstance(node, ast.Global) for name in node.names}
+        changed = _set_again(self._tree)
         for unit in self._units.values():
             for node in unit.nodes:
                 used = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
@@ -171,13 +191,15 @@ class _Split:
             first, last = _lines_of(node)
             lines[first - 1 : last] = whole[first - 1 : last]
         first = _lines_of(unit.nodes[0])[0]
-        if first < 3:
+        if first < 4:
             raise FirmwareSourceError(f"late.toml: {unit.name} begins where its imports have to stand")
         if unit.indented:
             lines[first - 2] = "if 1:"
         needed = _needed("\n".join(lines) + "\n")
         if needed:
-            lines[0] = f"from main import {', '.join(sorted(needed))}"
+            program = self._linked.program
+            own = f"; import {program}" if program in needed else ""
+            lines[0] = f"from {program} import {', '.join(sorted(needed - {program}))}{own}"
         return "\n".join(lines).rstrip() + "\n"
 
 
@@ -217,6 +239,10 @@ class _Plain(ast.NodeTransformer):
         return node
 
     visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment] # noqa: N815
+
+
+def _set_again(tree: ast.Module) -> set[str]:
+    return {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
 
 
 def _bound_names(statement: ast.stmt) -> Iterator[str]:

@@ -12,31 +12,33 @@ that exists once.
 
 4. A parameter that no call names, and whose name is that of nothing else, is called by its place: the interpreter keeps
    the names of parameters in memory. Tracebacks do not show them.
+5. Attributes and methods get short names that many of them share (firmware_names.py).
 
 Not here: constants (firmware_source.py), compiling (firmware_build.py). Called by the latter.
 """
 
 import ast
 import builtins
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from kiezbox_simulator.firmware_names import PLACES, SHORT, TEXT_IN_NAMES_MAX, inlined, short_names
 from kiezbox_simulator.firmware_source import Edits, FirmwareSourceError
 
 _PACKAGE = "kiezbox"
-_PLACES = tuple(f"_{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")
-_TEXT_IN_NAMES_MAX = 10
-"""Texts up to this length stand in the interpreter's table of names."""
-
 _BUILT_IN = set(dir(builtins)) | {"__name__", "__file__", "const"}
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 @dataclass(frozen=True)
 class Linked:
-    """`text` to compile; `starts`: first line of each module in it, counted from 1."""
+    """`text` to compile; `program`: the module that the whole is called after; `starts`: first line of each module,
+    counted from 1; `short`: what attributes and methods are called, if not as they were."""
 
+    program: str
     text: str
     starts: dict[str, int]
+    short: dict[str, str]
 
     def module(self, line: int) -> str:
         """Whose line that is."""
@@ -48,9 +50,12 @@ class Linked:
         return f"{module}:{line - self.starts[module] + 1}"
 
 
-def link(program: str, sources: dict[str, str], first: str | None = None) -> Linked:
+def link(
+    program: str, sources: dict[str, str], first: str | None = None, others: Iterable[str] | None = None
+) -> Linked:
     """The module `program` with all it imports of `sources`, texts by module name; `first` stands before all others.
-    Raises FirmwareSourceError."""
+    others: texts of modules that use the whole's objects, or make objects for it; without them attributes keep their
+    names. Raises FirmwareSourceError."""
     modules: dict[str, _Module] = {}
     if first:
         _collect(first, sources, modules)
@@ -65,17 +70,26 @@ def link(program: str, sources: dict[str, str], first: str | None = None) -> Lin
             alone = users[name] == [module.name] and name not in shared
             kept = alone or module.name == program
             module.renamed[name] = name if kept else f"{name}_{module.name.replace('.', '_').removeprefix('kiezbox_')}"
-    needed = set().union(
-        *(_needed_names(module.tree) for module in modules.values()), *(module.own for module in modules.values())
+    short: dict[str, str] = {}
+    if others is not None:
+        public = {name for text in others for name in _names_in(ast.parse(text)) if not name.startswith("_")}
+        short = short_names([module.tree for module in modules.values()], public)
+    needed = (
+        set()
+        .union(
+            *(_needed_names(module.tree) for module in modules.values()), *(module.own for module in modules.values())
+        )
+        .difference(short)
     )
-    if needed & set(_PLACES):
-        raise FirmwareSourceError(f"{needed & set(_PLACES)}: parameters are called so")
+    known = set().union(*(_names_in(module.tree) for module in modules.values())) & {*PLACES, *SHORT}
+    if known:
+        raise FirmwareSourceError(f"{min(known)}: short names are made so")
     text = ""
     starts = {}
     for module in modules.values():
         starts[module.name] = text.count("\n") + 1
-        text += _Rewriter(module, modules, needed).text().rstrip("\n") + "\n"
-    return Linked(text, starts)
+        text += _Rewriter(module, modules, needed, short).text().rstrip("\n") + "\n"
+    return Linked(program, inlined(text), starts, short)
 
 
 @dataclass
@@ -133,7 +147,18 @@ def _needed_names(tree: ast.Module) -> set[str]:
             names.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names.update(alias.asname or alias.name for alias in node.names)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) <= _TEXT_IN_NAMES_MAX:
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) <= TEXT_IN_NAMES_MAX:
+            names.add(node.value)
+    return names
+
+
+def _names_in(tree: ast.Module) -> set[str]:
+    """All that a module calls anything."""
+    names = _needed_names(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            names.add(node.id)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             names.add(node.value)
     return names
 
@@ -173,8 +198,9 @@ _Names = dict[str, str]
 
 
 class _Rewriter:
-    def __init__(self, module: _Module, modules: dict[str, _Module], needed: set[str]) -> None:
+    def __init__(self, module: _Module, modules: dict[str, _Module], needed: set[str], short: dict[str, str]) -> None:
         self._module = module
+        self._short = short
         self._needed = needed
         self._modules = modules
         self._edits = Edits(module.source)
@@ -196,12 +222,14 @@ class _Rewriter:
     def _scope(self, node: ast.AST, scopes: "list[_Names]") -> "_Names":
         """The names that a scope binds and what they are called. Places go on from those of the scopes around it."""
         names = {name: name for name in _bound(node)}
+        if isinstance(node, ast.ClassDef):
+            return {name: self._short.get(name, name) for name in names}
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            taken = sum(new in _PLACES for scope in scopes for new in scope.values())
+            taken = sum(new in PLACES for scope in scopes for new in scope.values())
             for argument in [*node.args.posonlyargs, *node.args.args]:
                 if argument.arg not in self._needed:
-                    names[argument.arg] = _PLACES[taken]
-                    self._edits.rename(argument.lineno, argument.col_offset, argument.arg, _PLACES[taken])
+                    names[argument.arg] = PLACES[taken]
+                    self._edits.rename(argument.lineno, argument.col_offset, argument.arg, PLACES[taken])
                     taken += 1
         return names
 
@@ -221,6 +249,9 @@ class _Rewriter:
                     raise self._error(node, "would be hidden by a local name")
                 self._edits.put(node, called)
                 return
+        if isinstance(node, ast.Attribute) and node.attr in self._short:
+            column = (node.end_col_offset or 0) - len(node.attr.encode())
+            self._edits.rename(node.end_lineno or node.lineno, column, node.attr, self._short[node.attr])
         if isinstance(node, ast.Name):
             if self._is_local(node.id, scopes):
                 called = next(scope[node.id] for scope in reversed(scopes) if node.id in scope)
@@ -240,7 +271,7 @@ class _Rewriter:
             return
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             if not scopes and self._global(node.name) != node.name:
-                self._rename_definition(node)
+                self._edits.rename_definition(node, self._global(node.name))
             outside = [*getattr(node, "decorator_list", []), *getattr(node, "bases", [])]
             if not isinstance(node, ast.ClassDef):
                 outside += [*node.args.defaults, *[one for one in node.args.kw_defaults if one]]
@@ -250,6 +281,8 @@ class _Rewriter:
             inner = [*scopes, self._scope(node, scopes)]
             for part in node.body:
                 if isinstance(node, ast.ClassDef) and isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
+                    if part.name in self._short:
+                        self._edits.rename_definition(part, self._short[part.name])
                     self._visit(part, [*scopes, {}])
                 else:
                     self._visit(part, inner)
@@ -283,10 +316,6 @@ class _Rewriter:
     @staticmethod
     def _is_local(name: str, scopes: "list[_Names]") -> bool:
         return any(name in scope for scope in scopes)
-
-    def _rename_definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
-        column = self._edits.lines[node.lineno - 1].index(b" " + node.name.encode(), node.col_offset) + 1
-        self._edits.rename(node.lineno, column, node.name, self._global(node.name))
 
     def _error(self, node: ast.expr, what: str) -> FirmwareSourceError:
         return FirmwareSourceError(f"{self._module.name}:{node.lineno}: {ast.unparse(node)[:40]} {what}")

@@ -165,6 +165,11 @@ class Edits:
         """`text` in the place of the name that stands there."""
         self._edits.append((line - 1, column, line - 1, column + len(name.encode()), text))
 
+    def rename_definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, text: str) -> None:
+        """`text` in the place of what is defined."""
+        column = self.lines[node.lineno - 1].index(b" " + node.name.encode(), node.col_offset) + 1
+        self.rename(node.lineno, column, node.name, text)
+
     def text(self) -> str:
         """The source with all changes, as many lines as before."""
         lines = list(self.lines)

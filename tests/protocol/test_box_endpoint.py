@@ -134,6 +134,83 @@ def test_long_call_travels_in_fragments_and_only_the_lost_one_again() -> None:
     assert box.receive(flush(gateway, due_ms + 2000)[0], due_ms + 3000)[0].stage == 2
 
 
+def test_what_an_owner_stored_is_asked_for_again_and_sealed_to_the_same_bytes() -> None:
+    box, gateway = pair()
+    stored = {}
+    box.stored = stored.get
+    first = {}
+    for number in range(3):
+        counter = box.take_counter()
+        stored[counter] = dict(CALL, text="lang " * 40 * number + "Keller", people=number + 1)
+        box.send("emergency", stored[counter], 0, counter, True)
+    assert not any(held.parts for held in box.custody.messages), "flash has them"
+    while len(first) < 3:
+        for payload in flush(box, 0):
+            first.setdefault(envelope.Envelope(payload).counter, []).append(payload)
+    again = {}
+    now_ms = box.next_wakeup_ms(0)
+    while len(again) < 3:
+        for payload in flush(box, now_ms):
+            again.setdefault(envelope.Envelope(payload).counter, []).append(payload)
+        now_ms = box.next_wakeup_ms(now_ms)
+    for counter in first:
+        assert len(set(first[counter])) == (1 if counter == 1 else 2 if counter == 3 else len(set(first[counter])))
+        assert sorted(set(again[counter])) == sorted(set(first[counter]))
+        for payload in sorted(set(first[counter])):
+            received = gateway.receive(NODE, payload, 0)
+        assert received.message == stored[counter]
+
+
+def test_a_stored_call_that_cannot_be_read_is_tried_again_later() -> None:
+    box, _ = pair()
+    state = {"told": None}
+
+    def tell(counter):
+        if state["told"] is None:
+            raise MemoryError
+        if not state["told"]:
+            raise OSError(5)
+        return state["told"]
+
+    box.stored = tell
+    first, newest = box.take_counter(), box.take_counter()
+    for counter in (first, newest):
+        box.send("emergency", CALL, 0, counter, True)
+    assert box.poll(0) == []
+    assert box.counters == {"call_not_read": 1}
+    box.cancel(newest)
+    state["told"] = {}
+    now_ms = box.next_wakeup_ms(0)
+    assert 7_500 <= now_ms <= 12_500
+    assert box.poll(now_ms) == []
+    assert box.counters == {"call_not_read": 2}
+    state["told"] = CALL
+    now_ms = box.next_wakeup_ms(now_ms)
+    assert [envelope.Envelope(action.payload).counter for action in box.poll(now_ms)] == [first]
+
+
+def test_a_stored_call_goes_out_under_a_new_root_key() -> None:
+    box, gateway = pair()
+    stored = {}
+    box.stored = stored.get
+    new_root = bytes(range(100, 132))
+    for _ in range(2):
+        counter = box.take_counter()
+        stored[counter] = dict(CALL, people=counter)
+        box.send("emergency", stored[counter], 0, counter, True)
+    gateway.rotate_box(NODE, new_root, 0)
+    for payload in flush(gateway, 0):
+        box.receive(payload, 0)
+    sent = []
+    for now_ms in (0, 100_000):
+        sent += flush(box, now_ms)
+    whole = [gateway.receive(NODE, payload, 100_000) for payload in sent[-2:]]
+    assert sorted(one.counter for one in whole) == sorted(stored)
+    for one in whole:
+        assert one.message == stored[one.counter]
+    assert not gateway.is_changing_key(NODE)
+
+
 def test_emergency_is_never_taken_for_an_exercise() -> None:
     box, gateway = pair()
     for sent, other in (("emergency", envelope.EXERCISE), ("exercise", envelope.EMERGENCY)):

@@ -215,9 +215,17 @@ def _is_place(value: object) -> bool:
 
 def _is_text(value: object) -> bool:
     """A text that every page and every other radio can show: no control characters, no halves of characters."""
-    if not isinstance(value, str):
+    try:
+        raw = value.encode() if isinstance(value, str) else b"\0"
+    except ValueError:  # Half a character; MicroPython encodes it all the same, as ED A0 or more.
         return False
-    return all(ord(one) >= 32 and ord(one) != 127 and not 0xD800 <= ord(one) < 0xE000 for one in value)
+    before = 0
+    # As bytes, because MicroPython keeps every one-letter string for ever.
+    for byte in raw:
+        if byte < 32 or byte == 127 or (before == 0xED and byte >= 0xA0):
+            return False
+        before = byte
+    return True
 
 
 def _paired(text: str) -> str:

@@ -3,15 +3,14 @@
 
 1. A box without one asks its port `provision` once, and starts only with one that is right.
 2. A message is judged, stored, and only then used or answered.
-3. The schema is loaded by name when there is something to judge, and dropped again: it is needed a few times a year.
+3. The schema is needed a few times a year; late.toml says that a board loads it then and drops it again.
 4. Settings that could cut the box off the air stand on trial after the restart: heard from a gateway in time, they are
    kept; else the box takes back what it had, and restarts.
 
 Not here: the keys (configuration.py). Called by box.py and upkeep.py.
 """
 
-import sys
-
+from kiezbox.box import configuration
 from kiezbox.box.twin_file import TwinFile
 
 TRIAL_MS = 6 * 3_600_000
@@ -34,20 +33,19 @@ class Settings:
         self._room = room
         stored = self._file.load() or {}
         self.faulty = self._file.damaged
-        schema = _schema()
         values = stored.get("values")
-        found = schema.problems(values) if values else []
+        found = configuration.problems(values) if values else []
         if found and isinstance(values, dict):
             # A newer firmware may judge otherwise: what has a default can be done without.
             self.faulty = True
-            values = schema.right_part(values)
-            found = schema.problems(values)
+            values = configuration.right_part(values)
+            found = configuration.problems(values)
         if not values or found:
             file = ports.provision()
             if file is None:
                 raise Unprovisioned("this box has no configuration: give it a file as docs/box-configuration.md says")
             try:
-                values = schema.read(file)
+                values = configuration.read(file)
             except ValueError as error:
                 raise Unprovisioned("the configuration of this box is wrong: " + str(error))
             except MemoryError:
@@ -57,32 +55,28 @@ class Settings:
             stored = {}
             self._save(values, None)
         before = stored.get("before")
-        self._before: dict | None = None if schema.problems(before) else before
+        self._before: dict | None = None if configuration.problems(before) else before
         self.on_trial = self._before is not None
-        self.values: dict = schema.complete(values)
+        self.values: dict = configuration.complete(values)
 
     def change(self, message: dict) -> "tuple[int, str, bool]":
         """Apply a proven configuration message: result and detail for the gateway, and whether a restart is due."""
-        schema = _schema()
         try:
-            values, found, effect = schema.change(self.values, message)
+            values, found, effect = configuration.change(self.values, message)
+            if found:
+                return REFUSED, configuration.detail(found), False
+            if values != self.values:
+                # A second change on trial still goes back to what was heard last.
+                before = self._before or (self.values if effect == "trial" else None)
+                self._save(values, before)
+                self._before = before
+                self.values = values
+                if effect == "trial":
+                    self.on_trial = False  # Not before the restart.
+        except OSError:
+            return REFUSED, "flash", False
         except MemoryError:
             return REFUSED, "memory", False
-        if found:
-            return REFUSED, schema.detail(found), False
-        if values != self.values:
-            # A second change on trial still goes back to what was heard last.
-            before = self._before or (self.values if effect == "trial" else None)
-            try:
-                self._save(values, before)
-            except OSError:
-                return REFUSED, "flash", False
-            except MemoryError:
-                return REFUSED, "memory", False
-            self._before = before
-            self.values = values
-            if effect == "trial":
-                self.on_trial = False  # Not before the restart.
         return APPLIED, "" if effect == "at once" else "restart", effect != "at once"
 
     def heard(self) -> None:
@@ -108,12 +102,3 @@ class Settings:
 
     def _save(self, values: "dict | None", before: "dict | None") -> None:
         self._room.write(lambda: self._file.save({"values": values, "before": before}))
-
-
-def _schema():  # noqa: ANN202 - a module
-    before = list(sys.modules)
-    module = __import__("kiezbox.box.configuration", None, None, ("problems",))
-    for name in list(sys.modules):
-        if name not in before:
-            del sys.modules[name]
-    return module

@@ -12,7 +12,6 @@ Not here: pages (routes.py, page.py). Called by routes.py.
 
 from cryptolib import aes
 
-from kiezbox.box.receipt_code import ALPHABET
 from kiezbox.protocol.constant import const
 
 _VALID_MINUTES = const(30)
@@ -27,24 +26,17 @@ class Views:
 
     def address(self, code: str, now_ms: int) -> str:
         """32 hexadecimal digits for a clean receipt code."""
-        number = 0
-        for character in code:
-            number = number << 5 | ALPHABET.index(character)
-        block = number.to_bytes(5, "little") + (now_ms // 60_000).to_bytes(4, "little") + bytes(7)
+        block = code.encode() + (now_ms // 60_000).to_bytes(4, "little") + bytes(4)
         return aes(self._key, _ECB).encrypt(block).hex()
 
     def code(self, address: str, now_ms: int) -> "str | None":
         """The code an address stands for; None if it is too old, of another start, or nobody gave it out."""
         try:
             block = aes(self._key, _ECB).decrypt(bytes.fromhex(address))
+            code = block[:8].decode()
         except ValueError:
             return None
-        minutes = now_ms // 60_000 - int.from_bytes(block[5:9], "little")
-        if len(block) != 16 or block[9:] != bytes(7) or not 0 <= minutes <= _VALID_MINUTES:
+        minutes = now_ms // 60_000 - int.from_bytes(block[8:12], "little")
+        if len(block) != 16 or block[12:] != bytes(4) or not 0 <= minutes <= _VALID_MINUTES:
             return None
-        number = int.from_bytes(block[:5], "little")
-        text = ""
-        for _ in range(8):
-            text = ALPHABET[number & 31] + text
-            number >>= 5
-        return text
+        return code

@@ -22,6 +22,7 @@ from kiezbox.protocol.packet import NODEINFO_APP, Data
 from kiezbox.protocol.packet_id import PERSIST_NAME as PACKET_NAME
 from kiezbox.protocol.random_bits import RandomBits
 from kiezbox.protocol.reading_pace import ReadingPace
+from kiezbox.protocol.receipt import GATEWAY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,8 +102,11 @@ class BoxNode:
         return found
 
     def resume(self, kind: str, message: "Message", counter: int, stage: int, now_ms: int) -> bool:
-        """After a reboot: take a stored message into custody again unless a gateway has it."""
-        return self.endpoint.resume(kind, message, counter, stage, now_ms)
+        """After a reboot: take a stored message into custody again unless a gateway has it. True if it will be sent."""
+        if stage >= GATEWAY:
+            return False
+        self.endpoint.send(kind, message, now_ms, counter)
+        return True
 
     def holds(self, counter: int) -> bool:
         """Whether this message is on its way or in custody."""

@@ -37,7 +37,7 @@ class ReservedCounter:
     def take(self) -> int:
         """The next number. Raises CounterExhausted."""
         if self._next >= self._limit:
-            raise CounterExhausted("no reserved counter left")
+            raise CounterExhausted("no counter")
         number = self._next
         self._next = number + 1
         return number

@@ -32,8 +32,8 @@ class CustodyFull(Exception):  # noqa: N818 - the name says what is the matter
 
 
 class Outgoing:
-    """One message on its way: `parts` are its fragments' bodies, `wanted` the bit field of those to send next. What
-    most messages leave as it is stands in the class, to save memory."""
+    """One message on its way: `parts` are its fragments' bodies, empty if whoever stored it tells it again; `wanted` is
+    the bit field of those to send next. What most messages leave as it is stands in the class, to save memory."""
 
     attempts_max = attempt = due_ms = 0
 
@@ -41,7 +41,8 @@ class Outgoing:
         self.kind = kind
         self.counter = counter
         self.priority = priority
-        self.parts = parts
+        self.parts: list[bytes] | tuple[()] = parts
+        self.count = len(parts)
         if attempts_max:
             self.attempts_max = attempts_max
         self.wanted = (1 << len(parts)) - 1
@@ -112,7 +113,7 @@ class Custody:
         message = self.find(counter)
         if message is None:
             return False
-        missing = ((1 << len(message.parts)) - 1) & ~held
+        missing = ((1 << message.count) - 1) & ~held
         if not missing:
             return False
         message.wanted = missing
@@ -149,6 +150,6 @@ class Custody:
                 self.parked = True
                 return
         if weakest is None or weakest is newcomer:
-            raise CustodyFull("no room for a message")
+            raise CustodyFull("no room")
         self.messages.remove(weakest)
         self.dropped += 1

@@ -54,7 +54,7 @@ class DutyLedger:
         range.
         """
         if not 0 <= reserve_pct <= 100 or limit_ms <= 0:
-            raise ValueError("reserve 0 to 100 %, limit above 0 ms")
+            raise ValueError("limit or reserve")
         self.limit_ms = limit_ms
         open_ms = limit_ms * (100 - reserve_pct) // 100
         self._open_ceilings_ms = [open_ms * share // 100 for share in OPEN_CEILING_PCT]

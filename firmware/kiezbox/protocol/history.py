@@ -24,7 +24,7 @@ class History:
     def __init__(self, size: int = SIZE_DEFAULT) -> None:
         """size: entries; the firmware keeps max(2 * MAX_NUM_NODES, 100)."""
         if size < 1:
-            raise ValueError("history: 1 packet or more")
+            raise ValueError("history size")
         self.size = size
         # No key is all zeros: a packet without sender or id is never remembered.
         self._keys = bytearray(size * KEY_LENGTH)

@@ -57,7 +57,7 @@ class TransmitQueue:
 
     def __init__(self, size: int = SIZE_DEFAULT) -> None:
         if size < 1:
-            raise ValueError("queue: 1 frame or more")
+            raise ValueError("queue size")
         self.size = size
         self.items: list[Waiting] = []
 

@@ -4,7 +4,9 @@
 import math
 import time
 
-DAY_S = 86_400
+from micropython import const
+
+_DAY_S = const(86_400)
 
 
 class WeatherSensor:
@@ -21,7 +23,7 @@ class WeatherSensor:
 
     async def read(self):
         """See the Sensor port of kiezbox/box/ports.py."""
-        day = 2 * math.pi * (time.time() % DAY_S) / DAY_S
+        day = 2 * math.pi * (time.time() % _DAY_S) / _DAY_S
         sun = max(0.0, -math.cos(day))
         traffic = 0.5 - 0.5 * math.cos(2 * day)
         noise_ddba = int(450 + 180 * traffic) + self._noise(15)
