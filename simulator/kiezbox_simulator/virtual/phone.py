@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from kiezbox_simulator.scenario.referee import Call
-from kiezbox_simulator.virtual.vm_box import Connection, VmBox
+from kiezbox_simulator.virtual.vm_box import VmBox
+from kiezbox_simulator.virtual.vm_connections import Connection
 from kiezbox_simulator.world.chance import choice
 from kiezbox_simulator.world.people import Person
 

@@ -29,6 +29,8 @@ from kiezbox_simulator.scenario.power import ROUTER
 from kiezbox_simulator.virtual import vm_link
 from kiezbox_simulator.virtual.repetition import Repetitions
 from kiezbox_simulator.virtual.station import RECEIVED, Station
+from kiezbox_simulator.virtual.vm_connections import Connection, Connections
+from kiezbox_simulator.virtual.vm_inbox import Inbox
 from kiezbox_simulator.world import chance
 
 if TYPE_CHECKING:
@@ -51,30 +53,6 @@ FLASH_BLOCKS = 256
 RTC_AGED, GOOD = 1, 2
 
 
-class Connection:
-    """A phone's end of one connection; `on_data(bytes)` and `on_close()` are called in virtual time."""
-
-    def __init__(
-        self, box: "VmBox", number: int, on_data: Callable[[bytes], None], on_close: Callable[[], None]
-    ) -> None:
-        self._box = box
-        self.number = number
-        self.on_data = on_data
-        self.on_close = on_close
-        self.open = True
-
-    def send(self, data: bytes) -> None:
-        """To the box, in pieces of a Wi-Fi frame."""
-        for start in range(0, len(data), 1400):
-            self._box.put(vm_link.DATA, struct.pack("<H", self.number) + data[start : start + 1400])
-
-    def close(self) -> None:
-        """The phone goes away."""
-        if self.open:
-            self.open = False
-            self._box.put(vm_link.HANGUP, struct.pack("<H", self.number))
-
-
 class VmBox:
     """Lives in `folder`. Made by VmPool."""
 
@@ -89,16 +67,13 @@ class VmBox:
         self.dead = False
         self._schedule = pool.simulation.schedule
         self._image = image
-        self._inputs: list[bytes] = []
-        self._input_us = -1
-        self._has_waiting = False
+        self._inbox = Inbox()
         self._repetitions: Repetitions | None = None
         self._measuring = False
         self._vm: vm_link.VmProcess | None = None
         self._running = False
         self._planned_us = -1
-        self._connections: dict[int, Connection] = {}
-        self._last_connection = 0
+        self._connections = Connections(self.put)
         self._clock_offset_s: int | None = None
         self._sensors_silent = False
         self._flash_broken = False
@@ -183,12 +158,9 @@ class VmBox:
         self._running = False
         self._planned_us = self._ahead_us = self._begun_us = -1
         self._over = self._repetitions = None
-        self._inputs.clear()
-        self._has_waiting = self._measuring = False
-        for connection in list(self._connections.values()):
-            connection.open = False
-            connection.on_close()
-        self._connections.clear()
+        self._inbox.clear()
+        self._measuring = False
+        self._connections.break_off()
         if self._vm is not None:
             self._vm.kill()
             self._vm = None
@@ -220,21 +192,13 @@ class VmBox:
             self.pool.due(self)
 
     def _note_input(self, kind: int, payload: bytes, waits: bool = False) -> None:
-        """For the next turn. `waits`: that may be later, so its moment is told as well."""
+        """For the next turn, which may be later if it `waits`."""
         now_us = self._schedule.now_us
         if self._ahead_us > now_us or self._begun_us > now_us:
             alone_us = max(self._ahead_us, self._begun_us)
             raise RuntimeError(f"{self.station.name} was alone until {alone_us} us, yet something came")
-        if self._vm is None:
-            return
-        self._has_waiting = self._has_waiting or waits
-        self._tell_moment(now_us)
-        self._inputs.append(vm_link.record(kind, payload))
-
-    def _tell_moment(self, now_us: int) -> None:
-        if self._has_waiting and self._input_us != now_us:
-            self._inputs.append(vm_link.record(vm_link.AT, struct.pack("<Q", now_us)))
-        self._input_us = now_us
+        if self._vm is not None:
+            self._inbox.add(kind, payload, now_us, waits)
 
     def receive(self, frame: bytes, rssi_dbm: int, snr_db: float) -> None:
         """From the ether."""
@@ -277,11 +241,7 @@ class VmBox:
         """A phone opens the box's page; None if there is no box to answer."""
         if not self._running:
             return None
-        self._last_connection = self._last_connection % 65_535 + 1
-        connection = Connection(self, self._last_connection, on_data, on_close)
-        self._connections[connection.number] = connection
-        self.put(vm_link.OPEN, struct.pack("<HH", connection.number, 80) + client.encode())
-        return connection
+        return self._connections.begin(client, on_data, on_close)
 
     def expect(self, time_us: int) -> None:
         """Somebody will touch this box at that moment, and not before."""
@@ -330,10 +290,7 @@ class VmBox:
     def _begin(self, at_us: int) -> None:
         if self._vm is None:
             return
-        self._tell_moment(at_us)
-        records = b"".join(self._inputs)
-        self._inputs.clear()
-        self._has_waiting = False
+        records = self._inbox.take(at_us)
         self._begun_us = at_us
         alone_until_ms = (self._alone_until_us(self._schedule.now_us) - 1) // 1000
         busy_until_us = self.pool.simulation.ether.busy_until_us(self.station)
@@ -398,14 +355,9 @@ class VmBox:
         if kind == vm_link.TRANSMIT:
             self.pool.simulation.ether.request(self.station, payload)
         elif kind == vm_link.SEND:
-            connection = self._connections.get(struct.unpack_from("<H", payload)[0])
-            if connection is not None and connection.open:
-                connection.on_data(payload[2:])
+            self._connections.deliver(payload)
         elif kind == vm_link.CLOSE:
-            connection = self._connections.pop(struct.unpack_from("<H", payload)[0], None)
-            if connection is not None and connection.open:
-                connection.open = False
-                connection.on_close()
+            self._connections.end(payload)
         elif kind == vm_link.NOTE:
             name, _, value = payload.decode().partition("=")
             self._note(name, value)
