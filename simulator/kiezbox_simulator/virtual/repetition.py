@@ -18,9 +18,10 @@ Called by vm_box.py. Not here: what a node does with a copy (kiezbox/protocol/fl
 from functools import lru_cache
 
 from kiezbox.protocol.frame import HEADER_LENGTH, HOP_LIMIT_MASK, HOP_START_SHIFT, VIA_MQTT, fault
+from kiezbox.protocol.history import SIZE_DEFAULT
 
-REMEMBERED = 100
-"""Packets of which a box is trusted to know that it had them: half of what it remembers (history.py)."""
+TRUSTED = SIZE_DEFAULT // 2
+"""A box is trusted to know that it had a packet until it may have remembered so many others: half of its memory."""
 
 _EVERYBODY = b"\xff\xff\xff\xff"
 _UNCLEAR = (b"", 0)
@@ -40,29 +41,55 @@ def _parts(frame: bytes) -> tuple[bytes, bytes, int, bool, bool]:
     return frame[4:12], kept, hop_limit, plain, plain and hop_start > hop_limit
 
 
+class _Packet:
+    """One that the box was handed. It has remembered it since a moment between `earliest` and `latest`: relays that are
+    minutes late reach a box that may have forgotten it meanwhile, and then remembers it anew."""
+
+    __slots__ = ("earliest", "had", "latest")
+
+    def __init__(self, had: tuple[bytes, int], earliest: int, latest: int) -> None:
+        self.had = had
+        self.earliest = earliest
+        self.latest = latest
+
+
 class Repetitions:
-    """What one box was handed since its start."""
+    """What one box was handed since its start. Moments are counted in packets that the box has remembered: `most` and
+    `least` so many, because of some hand-overs nobody knows whether it did."""
 
     def __init__(self, node_num: int) -> None:
         self._own = node_num.to_bytes(4, "little")
-        self._had: dict[bytes, tuple[bytes, int]] = {}
+        self._packets: dict[bytes, _Packet] = {}
+        self._most = self._least = 0
 
     def is_one(self, frame: bytes) -> bool:
         """Whether this frame, which the box receives now, repeats what it had. To be asked once for each."""
         key, kept, hop_limit, plain, repeated = _parts(frame)
         if not key or key[:4] == self._own:
             return False
-        had = self._had.get(key)
-        if had is None:
-            if len(self._had) >= REMEMBERED:
-                del self._had[next(iter(self._had))]
-            self._had[key] = (kept, hop_limit) if plain else _UNCLEAR
+        packet = self._packets.get(key)
+        if packet is None or self._least - packet.latest >= SIZE_DEFAULT:
+            self._most += 1
+            self._least += 1
+            self._keep(key, _Packet((kept, hop_limit) if plain else _UNCLEAR, self._most, self._least))
             return False
-        if had[0] != kept or not repeated:
-            if had[0] != kept:
-                self._had[key] = _UNCLEAR
+        known, hops = packet.had
+        if self._most - packet.earliest >= TRUSTED or known != kept:
+            self._most += 1
+            packet.latest = self._least
+            if known != kept:
+                packet.had = _UNCLEAR
+            self._keep(key, packet)
             return False
-        if hop_limit > had[1]:
-            self._had[key] = (kept, hop_limit)
-            return False
-        return True
+        if repeated and hop_limit > hops:
+            packet.had = kept, hop_limit
+        return repeated and hop_limit <= hops
+
+    def _keep(self, key: bytes, packet: _Packet) -> None:
+        """As the newest; what the box has forgotten for certain goes."""
+        packets = self._packets
+        packets.pop(key, None)
+        packets[key] = packet
+        oldest = next(iter(packets))
+        if self._least - packets[oldest].latest >= SIZE_DEFAULT:
+            del packets[oldest]

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which frames a box need not be woken for: copies by relays of what it had, and nothing else."""
 
+import random
+
 import pytest
 
 from kiezbox.protocol.frame import BROADCAST, Header, encode_header
-from kiezbox_simulator.virtual.repetition import REMEMBERED, Repetitions
+from kiezbox.protocol.history import SIZE_DEFAULT, History
+from kiezbox_simulator.virtual.repetition import TRUSTED, Repetitions
 
 OWN, SENDER = 0x0B000001, 0x0B000002
 
@@ -61,11 +64,37 @@ def test_an_id_under_which_two_contents_came_is_trusted_no_more(repetitions):
     assert not repetitions.is_one(frame(hop_limit=2))
 
 
-def test_what_was_heard_long_ago_is_new_again(repetitions):
-    for packet_id in range(1, REMEMBERED + 2):
+def test_what_was_heard_long_ago_wakes_the_box_each_time(repetitions):
+    for packet_id in range(1, TRUSTED + 2):
         assert not repetitions.is_one(frame(packet_id))
-    assert not repetitions.is_one(frame(1, hop_limit=2))
-    assert repetitions.is_one(frame(REMEMBERED, hop_limit=2))
+    assert [repetitions.is_one(frame(1, hop_limit=2)) for _ in range(2)] == [False, False]
+    assert repetitions.is_one(frame(TRUSTED, hop_limit=2))
+
+
+def test_what_the_box_has_long_forgotten_is_new_again(repetitions):
+    for packet_id in range(1, SIZE_DEFAULT + 2):
+        repetitions.is_one(frame(packet_id))
+    assert [repetitions.is_one(frame(1, hop_limit=2)) for _ in range(2)] == [False, True]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_box_knows_whatever_need_not_wake_it(repetitions, seed):
+    chance = random.Random(seed)
+    history = History()
+    newest = repeated = 0
+    for _ in range(6_000):
+        if chance.random() < 0.3:
+            newest += 1
+        # Mostly soon after, but some relays were minutes late.
+        back = int(chance.expovariate(1 / 15)) if chance.random() < 0.7 else chance.randrange(900)
+        packet = frame(max(1, newest - back), hop_limit=2)
+        place = history.find(packet[4:12], b"..")
+        if repetitions.is_one(packet):
+            assert place >= 0
+            repeated += 1
+        if place < 0:
+            history.add(packet[4:12], b"..", 2)
+    assert repeated > 1_500
 
 
 @pytest.mark.parametrize("length", [0, 1, 15, 256])
