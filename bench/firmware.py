@@ -114,4 +114,7 @@ def _call_and_page(rom: Path, folder: Path) -> list[Figure]:
         if name.startswith("page_"):
             length = found[name.replace("page_", "length_")]
             figures.append(Figure(name, round(value, 2), "ms", f"{HOW_PAGE}; {length:.0f} bytes"))
+    how = f"a stored call found and read for an attempt to send it, in a journal of {found['journal_bytes']:.0f} bytes "
+    how += f"and {found['journal_records']:.0f} records; the slowest of several; otherwise as pages"
+    figures.append(Figure("call_read_for_attempt", round(found["call_read_for_attempt"], 2), "ms", how))
     return figures

@@ -312,30 +312,36 @@ def test_a_message_changes_all_or_nothing_and_flash_says_the_same(image: Path, t
 
 def test_the_whole_box_runs_with_what_it_took_and_ends_with_a_sentence_otherwise(lone_box: MakeBox) -> None:
     chance = random.Random(9)
-    offers = [raw for raw in WHOLE_FILES if len(raw) < 20_000] if LONG else WHOLE_FILES[26:29]
+    offers = [raw for raw in WHOLE_FILES if len(raw) < 20_000] if LONG else [WHOLE_FILES[22], *WHOLE_FILES[26:29]]
     offers += [as_text(chance, some_configuration(chance)) for _ in range(BOXES)]
     runs = 0
     for offer in offers:
         box = lone_box(parts="button grid router")
         (box.folder / "provision.json").write_bytes(offer)
+        right: bool | None
         try:
             values = configuration.complete(strictly(offer))
             right = len(offer) <= configuration.FILE_LENGTH_MAX and configuration.problems(values) == []
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, RecursionError):
+            right = None  # No JSON. MicroPython reads some of it, as without colons; then the values were judged.
+        except TypeError:
             right = False
-        if not right:
-            with pytest.raises(VmError, match="Unprovisioned: the configuration of this box is wrong: "):
-                box.run(60)
+        try:
+            box.run(60)
+        except VmError as error:
+            assert not right, offer[:300]
+            assert "Unprovisioned: the configuration of this box is wrong: " in str(error)
             box.cut_power()
             continue
+        assert right is not False, offer[:300]
         runs += 1
-        _runs_as_it_should(box, values["place"])
+        _runs_as_it_should(box)
     assert runs >= 3
     print("whole boxes:", len(offers), "of which run:", runs)
 
 
-def _runs_as_it_should(box: LoneBox, place: str) -> None:
-    box.run(130)
+def _runs_as_it_should(box: LoneBox) -> None:
+    box.run(70)
     for path in ("/de/", "/ar/about"):
         page = box.request(f"GET {path} HTTP/1.1\r\nHost: 192.168.4.1\r\n\r\n", wait_s=ANSWER_MS / 1000)
         assert page.startswith("HTTP/1.1 200"), page[:200]
