@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kiezbox_simulator.firmware_link import Linked
-from kiezbox_simulator.firmware_source import Edits, FirmwareSourceError
+from kiezbox_simulator.firmware_source import Edits, FirmwareSourceError, Unannotated
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _FINDER = "    __getattr__ = find_late"
@@ -205,7 +205,7 @@ class _Split:
 
 def _needed(text: str) -> set[str]:
     """Names that a unit takes from the whole."""
-    tree = _Plain().visit(ast.parse(text))
+    tree = Unannotated().visit(ast.parse(text))
     table = symtable.symtable(ast.unparse(tree), "unit", "exec")
     own = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
     used: set[str] = set()
@@ -219,26 +219,6 @@ def _needed(text: str) -> set[str]:
             if symbol.is_referenced() and (symbol.is_global() or one is table)
         )
     return used - own - _KNOWN
-
-
-class _Plain(ast.NodeTransformer):
-    """Takes out annotations: MicroPython never looks at the names in them."""
-
-    def visit_arg(self, node: ast.arg) -> ast.arg:
-        node.annotation = None
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
-        if node.value is None:
-            return ast.copy_location(ast.Pass(), node)
-        return ast.copy_location(ast.Assign([node.target], self.visit(node.value)), node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        node.returns = None
-        self.generic_visit(node)
-        return node
-
-    visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment] # noqa: N815
 
 
 def _set_again(tree: ast.Module) -> set[str]:

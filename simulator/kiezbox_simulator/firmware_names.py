@@ -28,7 +28,7 @@ import time
 from collections import deque, namedtuple
 from collections.abc import Iterable
 
-from kiezbox_simulator.firmware_source import Edits
+from kiezbox_simulator.firmware_source import Edits, Unannotated
 
 _MICROPYTHON = """
 aclose alloc awrite aes buf cancel coro cur_task data decrypt digest done drain encrypt fileno flush
@@ -156,26 +156,11 @@ def _texts_like_names(tree: ast.Module) -> set[str]:
     return {text for text in like_names if not keyword.iskeyword(text) and text not in sys.stdlib_module_names}
 
 
-class _Plain(ast.NodeTransformer):
-    """Takes out what the interpreter never looks at."""
+class _Plain(Unannotated):
+    """Takes out docstrings as well: the interpreter never looks at them either."""
 
-    def visit_arg(self, node: ast.arg) -> ast.arg:
-        node.annotation = None
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
-        value = node.value or ast.Constant(None)
-        return ast.copy_location(ast.Assign([node.target], self.visit(value)), node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        node.returns = None
-        self.generic_visit(node)
-        return node
-
-    def visit_Expr(self, node: ast.Expr) -> ast.stmt:
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt:  # noqa: N802  ast's name
         return ast.Pass() if isinstance(node.value, ast.Constant) else self.generic_visit(node)  # type: ignore[return-value]
-
-    visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment] # noqa: N815
 
 
 def inlined(text: str) -> str:

@@ -149,6 +149,26 @@ def for_board(source: str, name: str, module: str, known: Constants) -> str:
     return editor.text()
 
 
+class Unannotated(ast.NodeTransformer):
+    """Takes out annotations: MicroPython never looks at the names in them."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        if node.value is None:
+            return ast.copy_location(ast.Pass(), node)
+        return ast.copy_location(ast.Assign([node.target], self.visit(node.value)), node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        node.returns = None
+        self.generic_visit(node)
+        return node
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment] # noqa: N815
+
+
 class Edits:
     """Changes to a source by the places of its syntax tree, which count lines from 1 and columns in bytes."""
 

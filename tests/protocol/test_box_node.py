@@ -157,6 +157,23 @@ def test_emergency_does_not_wait_behind_readings() -> None:
     assert kinds.count("reading") == 12
 
 
+def test_many_emergencies_wait_in_custody_and_leave_room_in_the_queue() -> None:
+    air = Air({})
+    air.run(2000)
+    for sequence in range(1, 9):
+        air.box.send("reading", {"sequence": sequence, "samples": [{"battery_mv": 3900}]}, air.now_ms)
+        air._box()
+    wanted = {air.box.send("emergency", CALL, air.now_ms) for _ in range(12)}
+    most = 0
+    while air.now_ms < 40_000:
+        air.run(air.now_ms + 50)
+        most = max(most, len([item for item in air.box.mesh.queue.items if item.rank == 0]))
+    # Four, and one call is one frame: neither the readings before them nor one another keep them from going out.
+    assert most == 4
+    assert wanted == {found.counter for found in air.received if found.kind == "emergency"}
+    assert air.box.counters.get("queue_full", 0) == 0
+
+
 def test_foreign_frames_are_handed_up_and_rubbish_is_counted() -> None:
     air = Air({})
     air.run(2000)

@@ -15,7 +15,6 @@ import os
 
 BLOCKS_MIN = 16
 _SHARE = 8
-_FILLER = b"\0" * 512
 
 
 class FlashRoom:
@@ -88,12 +87,13 @@ class FlashRoom:
         because somebody needed the room.
         """
         self._yield = False
+        zeros = bytes(512)  # Here, so that nothing is held but while it is used.
         try:
             self._filler = open(self._path, "wb")  # type: ignore[assignment]
             while not self._yield:
                 alive()
                 for _ in range(8):
-                    self._filler.write(_FILLER)  # type: ignore[attr-defined]
+                    self._filler.write(zeros)  # type: ignore[attr-defined]
                 await asyncio.sleep_ms(20)
         except OSError:
             pass  # Full, as it should be.

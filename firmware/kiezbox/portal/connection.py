@@ -87,7 +87,8 @@ def _fill(rest: bytes, pieces) -> "tuple[int, bytes | None]":  # noqa: ANN001
 
 
 class Connection:
-    """`phone`: its address, which tells phones apart. since_ms: when it came; moved_ms: when bytes last moved."""
+    """`phone`: its address, which tells phones apart. since_ms: when it came; moved_ms: when bytes last moved, by the
+    server's clock."""
 
     task = None
     begun = False
@@ -162,7 +163,8 @@ class Connection:
                     head += "Allow: GET, HEAD, POST\r\n"
                 if request.method == "HEAD":
                     pieces = ()
-            request = None
+            # While a phone takes its page, only what is needed for that is in memory.
+            request = renewed = location = None
             rest = (_HEAD % (status, _REASONS.get(status, "Not Accepted"), server.style, head)).encode()
             head = ""
             pieces = iter(pieces)  # type: ignore[assignment]

@@ -26,8 +26,8 @@ _INPUTS = (
 )
 """For FIELDS; a browser counts UTF-16 units."""
 
-_STYLE_PART = 192
-"""Bytes of the style sheet at a time."""
+_STYLE_PART = 63
+"""Bytes of the style sheet at a time. Fifteen pages may wait with one each; a bytes object has one byte more."""
 
 NOTICES_MAX = 2
 """Headlines below the call; the notices themselves stand on the page `help`."""
@@ -56,18 +56,22 @@ def escape(text: str) -> str:
 
 def fill(t, template, *values):  # noqa: ANN001, ANN002, ANN201 - a generator of str
     """The pieces of a template, see above."""
-    for part in template.split("{"):
-        name, closed, rest = part.partition("}")
-        if not closed:
-            yield part
-            continue
+    # Piece by piece, so that a page that waits for its phone holds one piece and not all.
+    at = 0
+    while True:
+        end = template.find("{", at)
+        if end < 0:
+            yield template[at:]
+            return
+        yield template[at:end]
+        at = template.find("}", end) + 1
+        name = template[end + 1 : at - 1]
         if name == ".":
             yield t.name
         elif name[0] == "$":
             yield t(values[int(name[1:])])
         else:
             yield escape(str(values[int(name)])) if name.isdigit() else t(name)
-        yield rest
 
 
 def document(t, box, key, body, code="", error="", field=""):  # noqa: ANN001, ANN201
@@ -167,11 +171,11 @@ def call(t, box, form, errors):  # noqa: ANN001, ANN201
             )
 
 
-def stages(t, box, code, call_status, said, view, renewing, typed=""):  # noqa: ANN001, ANN201
+def stages(t, box, code, call_status, said, views, renewing, typed=""):  # noqa: ANN001, ANN201
     """What is known of a call, with `said` as its first sentence (a key).
 
-    `view` is the address under which the page renews itself. It does so now if `renewing`, and then has no field that a
-    person could be writing in; else it has what the owner can still do, with `typed` in the field.
+    `views` (view.py) tells the address under which the page renews itself. It does so now if `renewing`, and then has
+    no field that a person could be writing in; else it has what the owner can still do, with `typed` in the field.
     """
     if call_status["exercise"]:
         yield from fill(t, '<p class="w"><strong>{exercise_stage}</strong></p>')
@@ -179,7 +183,7 @@ def stages(t, box, code, call_status, said, view, renewing, typed=""):  # noqa: 
         yield from fill(t, '<p class="s" role="status">{$0}</p>', said)
     yield from code_shown(t, code)
     if renewing:
-        yield from fill(t, _RENEWAL, view)
+        yield from fill(t, _RENEWAL, views.address(code, box.now_ms()))
     if call_status["answer"]:
         yield from fill(t, '<div class="a"><h2>{answer}</h2><p dir="auto">{0}</p></div>', call_status["answer"])
     reached = {one["stage"]: one for one in call_status["stages"]}
@@ -219,10 +223,15 @@ def stages(t, box, code, call_status, said, view, renewing, typed=""):  # noqa: 
     yield from again(t, code, "change" if renewing and own else "again")
     if renewing:
         return
-    yield from fill(t, '<p><a href="/{.}/v/{0}">{refresh_start}</a></p>', view)
-    if not own:
+    yield from fill(t, '<p><a href="/{.}/v/{0}">{refresh_start}</a></p>', views.address(code, box.now_ms()))
+    if own:
+        yield from changes(t, code, read, typed)
+    else:
         yield from fill(t, "<p>{other_box}</p>")
-        return
+
+
+def changes(t, code, read, typed):  # noqa: ANN001, ANN201
+    """What the owner of a call can still do. `read`: there is somebody who reads additions; `typed`: see `stages`."""
     for name in ("amend", "safe", "cancel"):
         area = "<p>{$3}</p><button>{$2}</button></form></details>"
         if name == "amend":
@@ -274,11 +283,15 @@ def look_up(t, box, typed):  # noqa: ANN001, ANN201
     )
 
 
-def unknown(t, box, code, key, view, renewing):  # noqa: ANN001, ANN201
-    """A code that this box does not know, or not yet; `view` and `renewing` as in `stages`."""
+def unknown(t, box, code, key, views, renewing):  # noqa: ANN001, ANN201
+    """A code that this box does not know, or not yet; `views` and `renewing` as in `stages`."""
     yield from code_shown(t, code)
     yield from fill(t, '<p class="s" role="status">{$0}</p>', key)
-    yield from fill(t, _RENEWAL if renewing else '<p><a href="/{.}/v/{0}">{refresh_start}</a></p>', view)
+    yield from fill(
+        t,
+        _RENEWAL if renewing else '<p><a href="/{.}/v/{0}">{refresh_start}</a></p>',
+        views.address(code, box.now_ms()),
+    )
     yield from again(t, code, "again")
 
 

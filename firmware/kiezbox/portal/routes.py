@@ -174,17 +174,18 @@ class Routes:
         """The page of a call; it renews itself if `renewing` and there is something to wait for."""
         box = self._box
         status = box.status(code)
-        view = self._views.address(code, box.now_ms())
+        views = self._views
         if status is None:
             key = "status_asked" if await self._ask(code) else "status_busy"
             renewing = renewing or not error
-            pieces = page.document(t, box, "status", page.unknown(t, box, code, key, view, renewing), code, error)
+            pieces = page.document(t, box, "status", page.unknown(t, box, code, key, views, renewing), code, error)
         else:
             renewing = renewing and not status["cancelled"] and status["answer"] is None
             title = ("stored_exercise" if status["exercise"] else "stored") if said == "said_stored" else "state"
-            body = page.stages(t, box, code, status, said, view, renewing, typed)
+            body = page.stages(t, box, code, status, said, views, renewing, typed)
             pieces = page.document(t, box, title, body, code, error)
-        return 422 if error else 200, pieces, "/" + t.name + "/v/" + view if renewing else ""
+        view = "/" + t.name + "/v/" + views.address(code, box.now_ms()) if renewing else ""
+        return 422 if error else 200, pieces, view
 
     async def _ask(self, code: str) -> bool:
         """False if too many are asked for: the air is for calls first."""

@@ -34,6 +34,7 @@ _IDLE_MS = const(8_000)
 _SILENT_GIVES_WAY_MS = const(200)
 _STALLED_GIVES_WAY_MS = const(1_500)
 _LOOK_MS = const(500)
+_CLOCK = const(0x3FFFFFFF)  # The largest number that takes no memory on 32 bits: twelve days of milliseconds.
 _FREE_MIN = const(12_288)  # What storing a call, a frame on its way and a page need at one moment, in bytes.
 _FREE_PER_PHONE = const(2_048)  # What a phone that is here may still come to need, for its form and its page.
 
@@ -47,7 +48,7 @@ class Server:
         self.failure = ""
         self.names = None
         self.routes = Routes(box, address, entropy)
-        self.now_ms = box.now_ms
+        self._box = box
         with open(FOLDER + "style.css", "rb") as style:
             digest = hashlib.sha256(style.read()).digest()
         self.style = binascii.b2a_base64(digest).decode().strip()
@@ -77,6 +78,10 @@ class Server:
 
     # For connection.py
 
+    def now_ms(self) -> int:
+        """Steady time that begins anew after twelve days: differences are to be taken modulo that."""
+        return self._box.now_ms() & _CLOCK  # type: ignore[no-any-return]
+
     def failed(self, error: Exception) -> None:
         """A connection met an error of ours. Its text may quote a person, so only its kind is kept."""
         self.counters["failed"] += 1
@@ -101,7 +106,7 @@ class Server:
                 stream, peer = self._listener.accept()
                 stream.setblocking(False)
                 # The board says (address, port); the host's MicroPython gives the bytes of a sockaddr_in.
-                phone = peer[0] if isinstance(peer, tuple) else str(bytes(peer[4:8]))
+                phone = peer[0] if isinstance(peer, tuple) else bytes(peer[4:8]).hex()
                 connection = Connection(stream, phone, self.now_ms())
                 self._connections.append(connection)
                 connection.task = asyncio.create_task(connection.serve(self))  # type: ignore[assignment]
@@ -128,7 +133,7 @@ class Server:
         worst = None
         worst_rank = (0, 0, 0)
         for one in self._connections:
-            idle_ms = now_ms - one.moved_ms
+            idle_ms = (now_ms - one.moved_ms) & _CLOCK
             if one.busy or idle_ms < (_STALLED_GIVES_WAY_MS if one.begun else _SILENT_GIVES_WAY_MS):
                 continue
             held = sum(other.phone == one.phone for other in self._connections)
@@ -154,7 +159,8 @@ class Server:
             now_ms = self.now_ms()
             for one in list(self._connections):
                 most_ms = _ANSWER_MS if one.answering else _REQUEST_MS
-                if not one.busy and (now_ms - one.moved_ms > _IDLE_MS or now_ms - one.since_ms > most_ms):
+                idle_ms = (now_ms - one.moved_ms) & _CLOCK
+                if not one.busy and (idle_ms > _IDLE_MS or (now_ms - one.since_ms) & _CLOCK > most_ms):
                     try:
                         self._end(one, "timed_out")
                     except MemoryError as error:

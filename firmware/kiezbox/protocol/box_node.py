@@ -3,7 +3,8 @@
 
 1. Every frame goes through the mesh node first; what it decrypted from the private port goes to the endpoint.
 2. The endpoint's messages leave as broadcasts on the private port. Only a few of them wait in the mesh's queue at a
-   time; an emergency goes there at any time, and the queue puts it in front.
+   time; an emergency does not wait for those, only for other emergencies, and the queue puts it in front. The others
+   are in custody, as numbers and not as frames, so that room is left in the queue for calls of other boxes.
 3. The box introduces itself to stock apps by name, and slowly tells them what it measures (introduction.py).
 4. Persist actions of both halves come out of `poll`, before what depends on them goes out.
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 # further one.
 _FEW_NEIGHBOURS = const(4)
 
-# Own packets in the mesh's queue, before more are taken from the endpoint.
+# Own packets in the mesh's queue, before more are taken from the endpoint; calls for help are counted by themselves.
 _WAITING_MAX = const(4)
 
 
@@ -110,7 +111,7 @@ class BoxNode:
 
     def holds(self, counter: int) -> bool:
         """Whether this message is on its way or in custody."""
-        return any(message.counter == counter for message in self.endpoint.custody.messages)
+        return self.endpoint.custody.find(counter) is not None
 
     def cancel(self, counter: int) -> bool:
         """Stop repeating a message. True if it was being repeated."""
@@ -218,11 +219,14 @@ class BoxNode:
         """The least important rank of which one more may wait in the mesh's queue."""
         if not self.mesh.ready:
             return -1
-        waiting = 0
+        waiting = calls = 0
         for item in self.mesh.queue.items:
             if not item.relayed and item.is_broadcast:
                 waiting += 1
-        return priority.READING if waiting < _WAITING_MAX else priority.OWN_EMERGENCY
+                calls += item.rank == priority.OWN_EMERGENCY
+        if waiting < _WAITING_MAX:
+            return priority.READING
+        return priority.OWN_EMERGENCY if calls < _WAITING_MAX else -1
 
     def _hand_over(self, data: Data, rank: int, now_ms: int) -> None:
         self.mesh.send(data, BROADCAST, rank, now_ms)
