@@ -2,8 +2,8 @@
 """The portal with a box in memory, on MicroPython: `portal_vm.py MODE HTTP_PORT DNS_PORT`. Started by box_process.py.
 
 Lines on standard input drive the box: `mode NAME`, `advance CODE STATION`, `answer CODE TEXT`, `refuse REASON`,
-`time UNIX_S`, `later SECONDS`, `pack` (notices and help points), `district NAME`, `calls`, `heap`,
-`narrow BYTES`. Each is answered by one line of JSON.
+`time UNIX_S`, `later SECONDS`, `turn SECONDS` (so long before 2^30 ms), `pack` (notices and help points),
+`district NAME`, `calls`, `heap`, `narrow BYTES`. Each is answered by one line of JSON.
 """
 
 import asyncio
@@ -75,6 +75,8 @@ def obey(box, server, line):
         box.refuse = rest
     elif verb == "narrow":  # A small send buffer (SO_SNDBUF) for connections from now on, as lwIP has one.
         server._listener.setsockopt(socket.SOL_SOCKET, 7, int(rest))
+    elif verb == "turn":
+        box.ms += (1 << 30) - 1000 * int(rest) - box.now_ms() % (1 << 30)
     elif verb == "later":
         box.ms += int(rest) * 1000
     elif verb == "district":

@@ -105,6 +105,21 @@ def test_a_slow_loris_is_cut_off_and_nothing_stays_behind(box: BoxProcess) -> No
     assert box.tell("counters") == box.tell("counters") | {"open": 0, "timed_out": 1}
 
 
+def test_who_is_idle_is_cut_off_although_the_clock_begins_anew(box: BoxProcess) -> None:
+    box.tell("turn 5")
+    with box.connect("127.0.4.9") as idle:
+        idle.sendall(b"GET /de/ HTTP/1.1\r\n")
+        deadline = time.monotonic() + 10
+        while box.tell("counters")["open"] < 1 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.2)
+        box.tell("later 14")
+        while not box.tell("counters")["timed_out"] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert box.tell("counters")["timed_out"] == 1
+    assert box.call().status == 200
+
+
 def test_phones_that_do_not_take_their_answer_keep_nobody_waiting(box: BoxProcess) -> None:
     streams = []
     for _ in range(PLACES + 5):
