@@ -9,7 +9,8 @@
 4. A fresh command is remembered before it is acted upon: Persist comes with or before the event.
 5. A command heard again is answered again and not acted upon again.
 6. New keys come in a configuration for this box alone. A new root key is used once flash holds it.
-7. A message that its owner has stored is not kept here: it is asked for at each attempt, and sealed to the same bytes.
+7. A message that its owner has stored is kept here until it was made again for an attempt; from then on it is asked for
+   at each attempt, and goes out only if it is the same.
 
 Not here: the mesh (box_node.py joins both), flash, what a mode does. Signed broadcasts: broadcast_inbox.py.
 """
@@ -39,10 +40,10 @@ if TYPE_CHECKING:
 RESULT_SPREAD_MS = 30_000
 """Boxes answer a broadcast command within this time, each at its own moment, unless their owner knows better."""
 
-SILENCE_MS = 600_000
+_SILENCE_MS = const(600_000)
 """A gateway that was not heard for so long may have been away."""
 
-CALLS_SPREAD_MS = 60_000
+_CALLS_SPREAD_MS = const(60_000)
 """Once it is heard again, a box repeats its open calls within this time: so many boxes hear it at once."""
 
 _RESULT_AGAIN_MS = const(300_000)
@@ -127,14 +128,25 @@ class BoxEndpoint:
         rank = _PRIORITIES.get(number, priority.READING)
         outgoing = Outgoing(number, counter, rank, self._parts(number, counter, body), attempts_max)
         self.custody.hold(outgoing, now_ms, is_new)
-        if self.stored and not attempts_max:
-            outgoing.parts = ()
         return counter
 
     def _parts(self, number: int, counter: int, body: bytes) -> "list[bytes]":
         if number not in envelope.IN_THE_CLEAR:
             body = envelope.seal(self._keys[0], self.node_num, number, counter, body)
         return split(body, envelope.UPLINK_PART_MAX)
+
+    def _again(self, message: Outgoing) -> "list[bytes] | tuple[()]":
+        """The fragments of a message that its owner has stored; none if they cannot be made just as they were: under
+        one counter there is one content only (seal), and what is coded otherwise, for want of memory, has another
+        length."""
+        try:
+            body = messages.encode(message.kind, self.stored(message.counter))  # type: ignore[misc]
+        except (MemoryError, OSError):
+            body = b""
+        if len(body) == message.size:
+            return self._parts(message.kind, message.counter, body)
+        self._count("call_not_read")
+        return ()
 
     def cancel(self, counter: int) -> bool:
         """Stop repeating a message. True if it was being repeated."""
@@ -187,8 +199,8 @@ class BoxEndpoint:
         """Something proven and new came from a gateway: after a long silence the calls follow it (custody.py)."""
         before_ms = self._gateway_heard_ms
         self._gateway_heard_ms = now_ms
-        if before_ms is not None and now_ms - before_ms >= SILENCE_MS:
-            self.custody.bring_forward(now_ms, CALLS_SPREAD_MS)
+        if before_ms is not None and now_ms - before_ms >= _SILENCE_MS:
+            self.custody.bring_forward(now_ms, _CALLS_SPREAD_MS)
 
     def _receive_command(self, received: Envelope, now_ms: int) -> "list[Any]":
         for keys in self._keys:
@@ -202,7 +214,7 @@ class BoxEndpoint:
             self._note_gateway(now_ms)
         else:
             self._count("command_repeated" if freshness == SEEN else "command_too_old")
-            self._answer_again(counter, now_ms)
+            self._results.repeat(counter, now_ms + self._random.below(RESULT_SPREAD_MS))
             return []
         try:
             body = self._assembler.add(counter, received.index, received.count, received.body, now_ms)
@@ -268,7 +280,9 @@ class BoxEndpoint:
         get = message.get
         refers_to = get("refers_to") or 0
         if not refers_to:
-            self._settle_queries()
+            for query in list(self.custody.messages):
+                if query.kind == envelope.QUERY:
+                    self.custody.settle(query.counter)
             return [events.ReplyReceived(message)]
         stage = get("stage") or 0
         found = []
@@ -301,14 +315,6 @@ class BoxEndpoint:
         self._results.note(counter, now_ms, envelope.CONFIGURATION, RECEIVED if message else APPLIED)
         return [events.ConfigurationReceived(message, counter)] if message else []
 
-    def _settle_queries(self) -> None:
-        for message in list(self.custody.messages):
-            if message.kind == envelope.QUERY:
-                self.custody.settle(message.counter)
-
-    def _answer_again(self, counter: int, now_ms: int) -> None:
-        self._results.repeat(counter, now_ms + self._random.below(RESULT_SPREAD_MS))
-
     def _send_results(self, now_ms: int) -> None:
         for result in self._results.take_due(now_ms):
             result["mode_epoch"] = self.orders.epoch
@@ -336,12 +342,11 @@ class BoxEndpoint:
         message = self.custody.due(now_ms, rank_max)
         if message:
             parts = message.parts
-            if not parts:
-                try:
-                    body = messages.encode(message.kind, self.stored(message.counter))  # type: ignore[misc]
-                    parts = self._parts(message.kind, message.counter, body)
-                except (MemoryError, OSError):
-                    self._count("call_not_read")  # The next attempt may.
+            if self.stored and not message.attempts_max:
+                again = self._again(message)
+                if again:
+                    message.parts = ()
+                    parts = again
             for index in range(len(parts)):
                 if message.wanted >> index & 1:
                     payload = envelope.encode_uplink(

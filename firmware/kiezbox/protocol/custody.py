@@ -32,8 +32,9 @@ class CustodyFull(Exception):  # noqa: N818 - the name says what is the matter
 
 
 class Outgoing:
-    """One message on its way: `parts` are its fragments' bodies, empty if whoever stored it tells it again; `wanted` is
-    the bit field of those to send next. What most messages leave as it is stands in the class, to save memory."""
+    """One message on its way: `parts` are its fragments' bodies, empty if whoever stored it tells it again, and `size`
+    their bytes; `whole` is the bit field of all, `wanted` of those to send next. What most messages leave as it is
+    stands in the class, to save memory."""
 
     attempts_max = attempt = due_ms = 0
 
@@ -42,10 +43,10 @@ class Outgoing:
         self.counter = counter
         self.priority = priority
         self.parts: list[bytes] | tuple[()] = parts
-        self.count = len(parts)
+        self.size = sum(map(len, parts))
         if attempts_max:
             self.attempts_max = attempts_max
-        self.wanted = (1 << len(parts)) - 1
+        self.wanted = self.whole = (1 << len(parts)) - 1
 
 
 class Custody:
@@ -113,7 +114,7 @@ class Custody:
         message = self.find(counter)
         if message is None:
             return False
-        missing = ((1 << message.count) - 1) & ~held
+        missing = message.whole & ~held
         if not missing:
             return False
         message.wanted = missing
@@ -150,6 +151,6 @@ class Custody:
                 self.parked = True
                 return
         if weakest is None or weakest is newcomer:
-            raise CustodyFull("no room")
+            raise CustodyFull
         self.messages.remove(weakest)
         self.dropped += 1
