@@ -98,7 +98,6 @@ class Box:
             values["reserve_pct"],
         )
         self.calls.node = self._node
-        self._node.endpoint.stored = self.calls.stored
         self.sensing = Sensing(self, ports, self._node)
         self._replies: dict[str, dict] = {}
         self.damaged = health.damage_of(self)

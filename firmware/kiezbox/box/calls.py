@@ -5,8 +5,8 @@ code.
 1. `submit` and `press` return after the call is on flash. The counter it is sent under is part of the record, so that
    a restart sends the same message and not another one.
 2. Stages only rise. Each is appended to the journal when it is heard.
-3. In memory there is one short entry for each of the newest calls; texts stay on flash, and are read from there for
-   each attempt to send them. An older call's entry is read when its code is asked for.
+3. In memory there is one short entry for each of the newest calls; texts stay on flash, and an older call's entry is
+   read from there when its code is asked for.
 4. Finished calls are deleted when their time is over, and what the deletion leaves on the chip is overwritten
    (flash_room.py). Unfinished ones stay.
 5. If there is no room, exercises give way first, then finished calls. The same text twice from one phone is one call;
@@ -106,17 +106,6 @@ class Calls:
                 except (CustodyFull, MemoryError):
                     self.deferred = True
                     return
-
-    def stored(self, counter: int) -> dict:
-        """The message that a call was stored with, for another attempt to send it. Raises OSError if flash cannot be
-        read."""
-        needle = str(counter).encode()
-        for kind, payload in self.journal.records():
-            if kind != _STAGE and needle in payload:
-                record = json.loads(payload)
-                if record["counter"] == counter:
-                    return record["message"]
-        raise OSError(2)
 
     def submit(self, form: dict, exercise: bool) -> str:
         """Store a call and put it on its way; returns its code. Raises Refused. Everything in the form is hostile

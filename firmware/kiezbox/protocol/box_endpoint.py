@@ -9,8 +9,6 @@
 4. A fresh command is remembered before it is acted upon: Persist comes with or before the event.
 5. A command heard again is answered again and not acted upon again.
 6. New keys come in a configuration for this box alone. A new root key is used once flash holds it.
-7. A message that its owner has stored is kept here until it was made again for an attempt; from then on it is asked for
-   at each attempt, and goes out only if it is the same.
 
 Not here: the mesh (box_node.py joins both), flash, what a mode does. Signed broadcasts: broadcast_inbox.py.
 """
@@ -32,7 +30,6 @@ from kiezbox.protocol.wall_clock import WallClock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from kiezbox.protocol.messages import Message
@@ -97,9 +94,6 @@ class BoxEndpoint:
         self.result_spread_ms = RESULT_SPREAD_MS
         """Within this time answers to a broadcast are spread; the more boxes share the air, the longer."""
         self._gateway_heard_ms: int | None = None
-        self.stored: Callable[[int], Message] | None = None
-        """Tells a message in custody again by its counter, or raises OSError or MemoryError; without it all are
-        kept."""
         self.orders = ModeOrders(node_num, district, saved.get("mode_epoch") or 0)
         self._clock = WallClock()
 
@@ -126,27 +120,11 @@ class BoxEndpoint:
             counter = self._counter.take()
         attempts_max = 0 if number in _CUSTODY else _QUERY_ATTEMPTS if number == envelope.QUERY else 1
         rank = _PRIORITIES.get(number, priority.READING)
-        outgoing = Outgoing(number, counter, rank, self._parts(number, counter, body), attempts_max)
-        self.custody.hold(outgoing, now_ms, is_new)
-        return counter
-
-    def _parts(self, number: int, counter: int, body: bytes) -> "list[bytes]":
         if number not in envelope.IN_THE_CLEAR:
             body = envelope.seal(self._keys[0], self.node_num, number, counter, body)
-        return split(body, envelope.UPLINK_PART_MAX)
-
-    def _again(self, message: Outgoing) -> "list[bytes] | tuple[()]":
-        """The fragments of a message that its owner has stored; none if they cannot be made just as they were: under
-        one counter there is one content only (seal), and what is coded otherwise, for want of memory, has another
-        length."""
-        try:
-            body = messages.encode(message.kind, self.stored(message.counter))  # type: ignore[misc]
-        except (MemoryError, OSError):
-            body = b""
-        if len(body) == message.size:
-            return self._parts(message.kind, message.counter, body)
-        self._count("call_not_read")
-        return ()
+        parts = split(body, envelope.UPLINK_PART_MAX)
+        self.custody.hold(Outgoing(number, counter, rank, parts, attempts_max), now_ms, is_new)
+        return counter
 
     def cancel(self, counter: int) -> bool:
         """Stop repeating a message. True if it was being repeated."""
@@ -341,13 +319,7 @@ class BoxEndpoint:
         self._send_results(now_ms)
         message = self.custody.due(now_ms, rank_max)
         if message:
-            parts = message.parts
-            if self.stored and not message.attempts_max:
-                again = self._again(message)
-                if again:
-                    message.parts = ()
-                    parts = again
-            for index in range(len(parts)):
+            for index in range(len(message.parts)):
                 if message.wanted >> index & 1:
                     payload = envelope.encode_uplink(
                         self._keys[0],
@@ -355,8 +327,8 @@ class BoxEndpoint:
                         message.kind,
                         message.counter,
                         index,
-                        len(parts),
-                        parts[index],
+                        len(message.parts),
+                        message.parts[index],
                     )
                     actions.append(events.Send(payload, message.priority, message.counter))
         return actions
@@ -386,7 +358,7 @@ class BoxEndpoint:
     def _rotate(self, keys: BoxKeys) -> None:
         """Send under a new root key from now on; commands under the old one count until the first under the new."""
         for message in self.custody.messages:
-            if message.parts and message.kind not in envelope.IN_THE_CLEAR:
+            if message.kind not in envelope.IN_THE_CLEAR:
                 body = b"".join(message.parts)
                 for seal_keys in (self._keys[0], keys):
                     body = envelope.seal(seal_keys, self.node_num, message.kind, message.counter, body)

@@ -32,9 +32,8 @@ class CustodyFull(Exception):  # noqa: N818 - the name says what is the matter
 
 
 class Outgoing:
-    """One message on its way: `parts` are its fragments' bodies, empty if whoever stored it tells it again, and `size`
-    their bytes; `whole` is the bit field of all, `wanted` of those to send next. What most messages leave as it is
-    stands in the class, to save memory."""
+    """One message on its way: `parts` are its fragments' bodies, `wanted` the bit field of those to send next. What
+    most messages leave as it is stands in the class, to save memory."""
 
     attempts_max = attempt = due_ms = 0
 
@@ -42,11 +41,10 @@ class Outgoing:
         self.kind = kind
         self.counter = counter
         self.priority = priority
-        self.parts: list[bytes] | tuple[()] = parts
-        self.size = sum(map(len, parts))
+        self.parts = parts
         if attempts_max:
             self.attempts_max = attempts_max
-        self.wanted = self.whole = (1 << len(parts)) - 1
+        self.wanted = (1 << len(parts)) - 1
 
 
 class Custody:
@@ -114,7 +112,7 @@ class Custody:
         message = self.find(counter)
         if message is None:
             return False
-        missing = message.whole & ~held
+        missing = ((1 << len(message.parts)) - 1) & ~held
         if not missing:
             return False
         message.wanted = missing
@@ -151,6 +149,6 @@ class Custody:
                 self.parked = True
                 return
         if weakest is None or weakest is newcomer:
-            raise CustodyFull
+            raise CustodyFull("no room for a message")
         self.messages.remove(weakest)
         self.dropped += 1
