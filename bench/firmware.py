@@ -17,7 +17,7 @@ SMALLEST_KIB, LARGEST_KIB, STEP_KIB = {64: 96, 32: 56}, {64: 256, 32: 160}, 4
 """In how little memory it does not run and in how much it does, by the interpreter's word size."""
 
 BOARD_PERCENT = 62
-"""What the 32-bit interpreter needed when the 64-bit one needed 100: 92 and 148 KiB."""
+"""What the 32-bit interpreter needed when the 64-bit one needed 100: 96 and 156 KiB."""
 
 HOW_LOAD = (
     f"{loaded_box.PHONES} phones at once, {loaded_box.OUTBOX_CALLS} calls unsent, a frame to judge and relay every "
@@ -114,7 +114,4 @@ def _call_and_page(rom: Path, folder: Path) -> list[Figure]:
         if name.startswith("page_"):
             length = found[name.replace("page_", "length_")]
             figures.append(Figure(name, round(value, 2), "ms", f"{HOW_PAGE}; {length:.0f} bytes"))
-    how = f"a stored call found and read for an attempt to send it, in a journal of {found['journal_bytes']:.0f} bytes "
-    how += f"and {found['journal_records']:.0f} records; the slowest of several; otherwise as pages"
-    figures.append(Figure("call_read_for_attempt", round(found["call_read_for_attempt"], 2), "ms", how))
     return figures

@@ -21,10 +21,6 @@ from kiezbox.protocol.events import Persist
 
 CALLS = 16
 ROUNDS = 9
-JOURNAL_BYTES = 190_000
-"""Nearly the length at which finished calls go before their time."""
-
-STAGES = 4
 LANGUAGES = ("de", "ar", "vi")
 
 
@@ -63,22 +59,6 @@ def page_us(routes, path, form):
     return fastest, length
 
 
-def attempt_us(calls, wanted):
-    """Slowest counter of those wanted, fastest of some rounds each: a stored call read again to be sent once more."""
-    slowest = 0
-    for counter in wanted:
-        fastest = 0
-        for _ in range(ROUNDS):
-            gc.collect()
-            started = time.ticks_us()
-            calls.stored(counter)
-            took = time.ticks_diff(time.ticks_us(), started)
-            if not fastest or took < fastest:
-                fastest = took
-        slowest = max(slowest, fastest)
-    return slowest
-
-
 def run(coroutine):
     """A coroutine that waits for nothing."""
     try:
@@ -86,13 +66,6 @@ def run(coroutine):
     except StopIteration as ended:
         return ended.value
     raise RuntimeError("it waits")
-
-
-def persist(box):
-    """What the box wants kept, as if it were: numbers for the next calls."""
-    for action in box._node.poll(0):
-        if isinstance(action, Persist):
-            box._node.persisted(action.name, action.value)
 
 
 async def main():
@@ -103,7 +76,9 @@ async def main():
     vfs.mount(vfs.VfsLfs2(flash), ROOT)
     ports = LoadedPorts(given)
     box = Box(ports, Supervisor(ports, ROOT))
-    persist(box)
+    for action in box._node.poll(0):
+        if isinstance(action, Persist):
+            box._node.persisted(action.name, action.value)
     programmed, erases = flash.programmed, flash.erases
     code = ""
     for number in range(CALLS):
@@ -120,21 +95,6 @@ async def main():
             took_us, length = page_us(routes, path, form)
             print("page_%s_%s" % (name, language), took_us / 1000)
             print("length_%s_%s" % (name, language), length)
-    # Days later: calls that a gateway took, with all their stages, and among them some that it did not.
-    calls, wanted, number = box.calls, [], CALLS
-    while calls.journal.size_bytes() < JOURNAL_BYTES:
-        run(box.submit(dict(given["form"], client=str(number), people=str(number), language="ar")))
-        counter = calls._open[-1]
-        persist(box)
-        if number % 16 == 0:
-            wanted.append(counter)
-        else:
-            for stage in range(2, 2 + STAGES):
-                calls.stage_changed(counter, stage, 1_767_450_000, "Leitstelle" if stage > 2 else "", "")
-        number += 1
-    print("journal_records", sum(1 for _ in calls.journal.records()))
-    print("journal_bytes", calls.journal.size_bytes())
-    print("call_read_for_attempt", attempt_us(calls, wanted) / 1000)
 
 
 asyncio.run(main())
