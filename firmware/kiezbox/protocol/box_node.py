@@ -4,7 +4,7 @@
 1. Every frame goes through the mesh node first; what it decrypted from the private port goes to the endpoint.
 2. The endpoint's messages leave as broadcasts on the private port. Only a few of them wait in the mesh's queue at a
    time; an emergency does not wait for those, only for other emergencies, and the queue puts it in front. The others
-   are in custody, as numbers and not as frames, so that room is left in the queue for calls of other boxes.
+   wait in custody, so that room is left in the queue for calls of other boxes.
 3. The box introduces itself to stock apps by name, and slowly tells them what it measures (introduction.py).
 4. Persist actions of both halves come out of `poll`, before what depends on them goes out.
 
