@@ -56,29 +56,6 @@ def test_a_call_is_on_flash_before_it_has_a_code(boot: Boot) -> None:
     assert node_after.resumed == [("emergency", message, counter)]
 
 
-def test_a_stored_call_is_told_again_by_its_counter(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls, node, ports = boot()
-    for number in range(12):
-        calls.submit(dict(FORM, client=str(number), people=str(number + 1)), exercise=number % 3 == 0)
-    code = node.sent[1][1]["code"]
-    calls.change(code, AMEND, "Es brennt")
-    ports.clock.wall_s += 60
-    for _, message, counter in node.sent:
-        assert calls.stored(counter) == message
-    with pytest.raises(OSError, match="2"):
-        calls.stored(999)
-    after, _, _ = boot()
-    for _, message, counter in node.sent:
-        assert after.stored(counter) == message
-
-    def broken() -> None:
-        raise OSError(5)
-
-    monkeypatch.setattr(after.journal, "records", broken)
-    with pytest.raises(OSError, match="5"):
-        after.stored(node.sent[0][2])
-
-
 def test_a_call_that_flash_refused_was_never_accepted(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
     calls, node, _ = boot()
 
