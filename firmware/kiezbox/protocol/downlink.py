@@ -126,11 +126,12 @@ class Downlink:
                 job.give_up()
 
     def due_ms(self) -> "list[int]":
-        """When the open jobs are due."""
-        stages_ms = self._stages_ms
-        return [
-            max(job.due_ms, stages_ms) if job.tells_stage() else job.due_ms for job in self.jobs.values() if job.open()
-        ]
+        """When the open jobs may go."""
+        return [self._may_go_ms(job) for job in self.jobs.values() if job.open()]
+
+    def _may_go_ms(self, job: Job) -> int:
+        """When it is due, and if it only tells a stage, at its distance from the last such message (rule 6)."""
+        return max(job.due_ms, self._stages_ms) if job.tells_stage() else job.due_ms
 
     def poll(self, boxes: "dict[int, GatewayBox]", now_ms: int, jobs_max: "int | None" = None) -> "list[Any]":
         """Send actions that are due: of so many jobs at most, those first that have been due for longest."""
@@ -139,11 +140,11 @@ class Downlink:
         for job in self.jobs.values():
             if job.due_ms <= now_ms and (not job.open() or (job.kind == envelope.TIME and job.late(now_ms))):
                 job.give_up()
-            elif job.due_ms <= now_ms and not (now_ms < self._stages_ms and job.tells_stage()):
+            elif self._may_go_ms(job) <= now_ms:
                 due.append((job.due_ms, job.number))
         for _, number in sorted(due)[:jobs_max]:
             job = self.jobs[number]
-            if job.due_ms > now_ms or (now_ms < self._stages_ms and job.tells_stage()):
+            if self._may_go_ms(job) > now_ms:
                 continue  # It has just gone in another one's message, or has to wait after one.
             together = self._together(job, now_ms)
             silent = job.silent()
