@@ -336,7 +336,8 @@ def newly_stored(air: Air) -> set:
     found = {one.counter for one in air.received if one.kind == "emergency"}
     for kept in (air.received, air.events, air.names, air.telemetry):
         kept.clear()
-    gc.collect()
+    if found:
+        gc.collect()
     return found
 
 
